@@ -1,0 +1,161 @@
+import type { Answer, AnswerSource, Block } from '../domain/block.ts';
+import type { BlockId, RunId, SessionId } from '../domain/ids.ts';
+import type { KillCause, SessionEnd, SessionState } from '../domain/session.ts';
+
+/**
+ * What is said on `run/host-vN.sock`. A frame is a 4-byte big-endian length, one byte of type, and the payload:
+ * type 0 is one JSON message of the unions below, type 1 is raw terminal bytes behind a 4-byte attachment number.
+ * N is the major version: it changes when an older peer would misread something. What is added within a major is optional.
+ */
+export const protocolMajor = 1;
+
+/** Client → host. Each request is answered by one `reply` with its `id`. */
+export type Request = { readonly id: number } & RequestBody;
+
+export type RequestBody =
+  | { readonly kind: 'hello'; readonly version: string; readonly what: string }
+  /** The environment every later spawn on this connection starts from: the executor's own. Never written to disk. */
+  | { readonly kind: 'environment'; readonly env: Readonly<Record<string, string>> }
+  | { readonly kind: 'spawn'; readonly spawn: SpawnRequest }
+  | { readonly kind: 'list'; readonly run: RunId | null }
+  /** Journal entries of the run after `after`, those on disk first, then as they happen; ends with the connection. */
+  | { readonly kind: 'follow'; readonly run: RunId; readonly after: number }
+  /** Wakes whoever follows the run: something about it changed in the database. */
+  | { readonly kind: 'poke'; readonly run: RunId }
+  | { readonly kind: 'attach'; readonly attach: AttachRequest }
+  | { readonly kind: 'detach'; readonly attachment: number }
+  | { readonly kind: 'resize'; readonly attachment: number; readonly cols: number; readonly rows: number }
+  /** Bytes for the session without attaching. */
+  | { readonly kind: 'write'; readonly session: SessionId; readonly base64: string }
+  | { readonly kind: 'screen'; readonly session: SessionId }
+  /** `graceMs` after the polite signal comes SIGKILL; null sends just `signal` and waits for nothing. */
+  | {
+      readonly kind: 'kill';
+      readonly session: SessionId;
+      readonly signal: string;
+      readonly graceMs: number | null;
+      readonly cause: KillCause;
+    }
+  | {
+      readonly kind: 'answer';
+      readonly block: BlockId;
+      readonly fingerprint: string;
+      readonly answer: Answer;
+      readonly source: AnswerSource;
+    }
+  | { readonly kind: 'status' }
+  | { readonly kind: 'stop'; readonly force: boolean };
+
+export interface SpawnRequest {
+  readonly session: SessionId;
+  readonly run: RunId;
+  /** The driver's lease epoch; a spawn with an older one than the host has seen for the run is refused. */
+  readonly epoch: number;
+  readonly file: string;
+  readonly args: readonly string[];
+  readonly cwd: string;
+  readonly umask: number;
+  /** On top of the connection's environment; null removes a variable. */
+  readonly env: Readonly<Record<string, string | null>>;
+  readonly cols: number;
+  readonly rows: number;
+  readonly recording: { readonly path: string; readonly maxBytes: number; readonly title: string };
+}
+
+export interface AttachRequest {
+  readonly session: SessionId;
+  readonly cols: number;
+  readonly rows: number;
+  readonly readonly: boolean;
+  /** Takes the keyboard from whoever has it. */
+  readonly force: boolean;
+}
+
+/** Host → client. */
+export type Message =
+  | { readonly kind: 'reply'; readonly id: number; readonly ok: true; readonly value: ReplyValue }
+  | { readonly kind: 'reply'; readonly id: number; readonly ok: false; readonly error: HostError }
+  | { readonly kind: 'journal'; readonly run: RunId; readonly entry: JournalEntry }
+  | { readonly kind: 'poke'; readonly run: RunId }
+  /** The attachment ended: the session did, somebody took it over with `--force`, or the host stops. */
+  | { readonly kind: 'attachment-ended'; readonly attachment: number; readonly reason: AttachmentEnd };
+
+export type AttachmentEnd =
+  | { readonly kind: 'session-ended'; readonly end: SessionEnd }
+  | { readonly kind: 'taken-over'; readonly by: string }
+  | { readonly kind: 'detached' };
+
+export type ReplyValue =
+  | { readonly kind: 'done' }
+  | { readonly kind: 'hello'; readonly version: string; readonly pid: number; readonly startedAt: number }
+  | { readonly kind: 'spawned'; readonly pid: number }
+  | { readonly kind: 'sessions'; readonly sessions: readonly HostedSession[] }
+  | { readonly kind: 'attached'; readonly attachment: number; readonly writer: boolean; readonly repaint: string }
+  | { readonly kind: 'screen'; readonly screen: ScreenText }
+  | { readonly kind: 'status'; readonly status: HostStatus };
+
+export type HostError =
+  | { readonly kind: 'unknown-session'; readonly session: SessionId }
+  | { readonly kind: 'session-exists'; readonly session: SessionId }
+  | { readonly kind: 'session-ended'; readonly session: SessionId; readonly end: SessionEnd }
+  | { readonly kind: 'old-epoch'; readonly run: RunId; readonly epoch: number; readonly seen: number }
+  | { readonly kind: 'not-started'; readonly reason: string }
+  | { readonly kind: 'sessions-alive'; readonly sessions: readonly SessionId[] }
+  | { readonly kind: 'block-gone'; readonly block: BlockId }
+  | { readonly kind: 'already-answered'; readonly block: BlockId; readonly source: AnswerSource }
+  | { readonly kind: 'person-typing'; readonly session: SessionId }
+  | { readonly kind: 'answer-not-taken'; readonly block: BlockId; readonly detail: string }
+  | { readonly kind: 'stopping' }
+  | { readonly kind: 'bad-request'; readonly detail: string };
+
+export interface HostedSession {
+  readonly session: SessionId;
+  readonly run: RunId;
+  readonly state: SessionState;
+  readonly startedAt: number;
+  readonly lastOutputAt: number | null;
+  readonly title: string;
+  readonly cols: number;
+  readonly rows: number;
+  readonly attachments: readonly { readonly who: string; readonly writer: boolean }[];
+}
+
+export interface ScreenText {
+  readonly lines: readonly string[];
+  readonly cursor: { readonly row: number; readonly col: number; readonly visible: boolean };
+  readonly title: string;
+}
+
+export interface HostStatus {
+  readonly version: string;
+  readonly pid: number;
+  readonly startedAt: number;
+  readonly sessions: number;
+  readonly rssBytes: number;
+}
+
+/**
+ * A line of `sessions/RUN/journal.ndjson`. It is on disk before anybody is told; `seq` grows by one within a run. An executor
+ * copies entries into the event log and, after a crash of either side, catches up from its last number.
+ */
+export interface JournalEntry {
+  readonly seq: number;
+  readonly at: number;
+  readonly session: SessionId;
+  readonly event: JournalEvent;
+}
+
+export type JournalEvent =
+  | { readonly kind: 'spawned'; readonly pid: number; readonly pidStart: string; readonly epoch: number }
+  | { readonly kind: 'ended'; readonly end: SessionEnd }
+  | { readonly kind: 'blocked'; readonly block: Block }
+  | {
+      readonly kind: 'unblocked';
+      readonly block: BlockId;
+      readonly answer: Answer | null;
+      readonly source: AnswerSource;
+    }
+  /** An agent's hook or the monitor says that its turn is done; `message` is its final message, when it could be had. */
+  | { readonly kind: 'turn-done'; readonly message: string | null; readonly rule: string }
+  | { readonly kind: 'recording-truncated'; readonly droppedBytes: number }
+  | { readonly kind: 'recording-failed'; readonly reason: string };

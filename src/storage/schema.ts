@@ -1,0 +1,126 @@
+import type { Database } from 'better-sqlite3';
+
+/**
+ * Ordered upgrade steps; `user_version` counts those that were taken. A step that was released never changes.
+ * Every state is kept twice on purpose: `events` is what happened, the state tables are its fold, written in the same transaction.
+ */
+const steps: readonly string[] = [
+  `
+  CREATE TABLE runs (
+    id         TEXT PRIMARY KEY,
+    dag_name   TEXT NOT NULL,
+    settings   TEXT NOT NULL,              -- RunSettings as JSON, the checked DAG included
+    state      TEXT NOT NULL,              -- RunState.kind
+    state_json TEXT NOT NULL,              -- RunState
+    mode       TEXT NOT NULL,
+    room       TEXT,
+    tasks      INTEGER NOT NULL,
+    created_at INTEGER NOT NULL,
+    started_at INTEGER,
+    ended_at   INTEGER
+  ) STRICT;
+  CREATE INDEX runs_by_age ON runs (created_at DESC);
+  CREATE INDEX runs_unfinished ON runs (created_at DESC) WHERE state NOT IN ('completed', 'failed', 'aborted');
+
+  CREATE TABLE tasks (
+    run_id     TEXT NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+    task_id    TEXT NOT NULL,
+    position   INTEGER NOT NULL,           -- place in the file
+    state      TEXT NOT NULL,              -- TaskState.kind
+    state_json TEXT NOT NULL,              -- TaskState
+    amendments TEXT NOT NULL DEFAULT '[]', -- Amendment[]
+    PRIMARY KEY (run_id, task_id)
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE attempts (
+    run_id     TEXT NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+    task_id    TEXT NOT NULL,              -- of a task or of one of its rollbacks
+    attempt    INTEGER NOT NULL,
+    session_id TEXT NOT NULL,
+    agent      TEXT,
+    pid        INTEGER,
+    started_at INTEGER NOT NULL,
+    ended_at   INTEGER,
+    end_json   TEXT,                       -- SessionEnd
+    PRIMARY KEY (run_id, task_id, attempt)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX attempts_open ON attempts (started_at) WHERE ended_at IS NULL;
+
+  CREATE TABLE outputs (
+    run_id   TEXT NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+    task_id  TEXT NOT NULL,
+    attempt  INTEGER NOT NULL,
+    text     TEXT NOT NULL,
+    bytes    INTEGER NOT NULL,
+    cut_from INTEGER,                      -- bytes of the whole, when more than is kept
+    source   TEXT NOT NULL,                -- OutputSummary.source
+    PRIMARY KEY (run_id, task_id, attempt)
+  ) STRICT;
+
+  CREATE TABLE artifacts (
+    run_id  TEXT NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+    task_id TEXT NOT NULL,
+    attempt INTEGER NOT NULL,
+    path    TEXT NOT NULL,                 -- absolute
+    bytes   INTEGER NOT NULL,
+    sha256  TEXT NOT NULL,
+    PRIMARY KEY (run_id, task_id, attempt, path)
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE events (
+    seq      INTEGER PRIMARY KEY AUTOINCREMENT,
+    run_id   TEXT NOT NULL,
+    category TEXT NOT NULL,
+    kind     TEXT NOT NULL,
+    at       INTEGER NOT NULL,             -- ms since 1970
+    body     TEXT NOT NULL                 -- CisEvent
+  ) STRICT;
+  CREATE INDEX events_by_run ON events (run_id, seq);
+
+  CREATE TABLE journal_cursors (
+    run_id TEXT PRIMARY KEY REFERENCES runs (id) ON DELETE CASCADE,
+    seq    INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE leases (
+    run_id     TEXT PRIMARY KEY REFERENCES runs (id) ON DELETE CASCADE,
+    epoch      INTEGER NOT NULL,           -- grows by one with each driver
+    pid        INTEGER,                    -- NULL: nobody drives the run
+    pid_start  TEXT,
+    boot_id    TEXT,
+    what       TEXT                        -- shown to whoever is refused
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE requests (
+    id         INTEGER PRIMARY KEY AUTOINCREMENT,
+    run_id     TEXT NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+    at         INTEGER NOT NULL,
+    by         TEXT NOT NULL,
+    via        TEXT NOT NULL,
+    body       TEXT NOT NULL,              -- RunRequest
+    outcome    TEXT,                       -- RequestOutcome, NULL while open
+    decided_at INTEGER
+  ) STRICT;
+  CREATE INDEX requests_open ON requests (run_id, id) WHERE outcome IS NULL;
+
+  CREATE TABLE settings (
+    name  TEXT PRIMARY KEY,                -- 'active-run'
+    value TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  `,
+];
+
+export const schemaVersion = steps.length;
+
+/**
+ * Takes the steps that are missing, all or none. The version is read inside: two processes may start on a new home at once,
+ * and only one takes the steps.
+ */
+export function upgradeSchema(db: Database): void {
+  const upgrade = db.transaction(() => {
+    const taken = Number(db.pragma('user_version', { simple: true }));
+    for (const step of steps.slice(taken)) db.exec(step);
+    db.pragma(`user_version = ${schemaVersion}`);
+  });
+  upgrade.immediate();
+}
