@@ -2,6 +2,8 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs, type ParseArgsConfig } from 'node:util';
 import { benchDags } from './dags.ts';
+import { benchEcho } from './echo.ts';
+import { benchOutput } from './output.ts';
 import { describeMachine, isMet, joinSections, renderReport, type Report, type Section } from './report.ts';
 import { openWorld, type World } from './world.ts';
 
@@ -17,6 +19,8 @@ const usage = `usage: npm run bench -- [--quick] [--only NAME]... [--rounds N] [
 
 const benches: Readonly<Record<string, (world: World) => Promise<Section>>> = {
   dags: benchDags,
+  output: benchOutput,
+  echo: benchEcho,
 };
 
 const options = {

@@ -35,6 +35,8 @@ export function openWorld(settings: WorldSettings): World {
     TERM: 'xterm-256color',
     LANG: 'C.UTF-8',
   };
+  mkdirSync(env.CIS_HOME, { mode: 0o700 });
+  writeFileSync(join(env.CIS_HOME, 'config.toml'), '[host]\nrecording_max_mb = 1000\nidle_exit_secs = 600\n');
   const world = { ...settings, dir, env, progress: showProgress };
   return {
     ...world,
@@ -76,7 +78,7 @@ export function write(world: Place, name: string, text: string): string {
 export function hostPid(world: Place): number | null {
   const path = join(world.env['CIS_HOME'] ?? '', 'run', 'host.pid');
   if (!existsSync(path)) return null;
-  const pid = Number.parseInt(readFileSync(path, 'utf8'), 10);
+  const pid = Number(/\d+/.exec(readFileSync(path, 'utf8'))?.[0]);
   return existsSync(`/proc/${pid}`) ? pid : null;
 }
 
@@ -92,14 +94,13 @@ function hostCpuMs(world: World): number {
   return pid === null ? 0 : treeCpuMs(pid);
 }
 
-/** Returns the host's pid; any run starts one. */
+/** Returns the pid of the host, which is started when there is none. */
 export async function ensureHost(world: World): Promise<number> {
   const running = hostPid(world);
   if (running !== null) return running;
-  const dag = write(world, 'warm-up.toml', '[dag]\nname = "warm-up"\n[[dag.tasks]]\nid = "t"\ncommand = "true"\n');
-  await time(cis(world, ['dag', 'run', dag]));
+  (await connect(world))[Symbol.dispose]();
   const pid = hostPid(world);
-  if (pid === null) throw new Error('a run has ended and there is no host: is run/host.pid written?');
+  if (pid === null) throw new Error('a host has answered, but its run/host.pid names no process');
   return pid;
 }
 
@@ -112,12 +113,12 @@ export async function stopHost(world: Place): Promise<void> {
   }
 }
 
-/** A connection as the executor has it, by the built client. */
+/** Returns a connection as the executor has it, by the built client, to a host that is started when there is none. */
 export async function connect(world: World): Promise<HostConnection> {
   const client = (await import(join(root, 'dist', 'host', 'client.js'))) as { connectHost: ConnectHost };
   const { homeAt } = (await import(join(root, 'dist', 'config', 'home.js'))) as typeof import('../src/config/home.ts');
   const home = homeAt(world.env['CIS_HOME'] ?? '');
-  const connected = await client.connectHost({ home, what: 'bench', start: false });
+  const connected = await client.connectHost({ home, what: 'bench', start: true });
   if (!connected.ok) throw new Error(`cannot reach the host: ${JSON.stringify(connected.error)}`);
   return connected.value;
 }
