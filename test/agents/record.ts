@@ -39,7 +39,6 @@ async function record(recording: Recording): Promise<void> {
   const program = programNamed(agent);
   const path = `${binOf(program)}:${join(process.execPath, '..')}:/usr/local/bin:/usr/bin:/bin`;
   const env = { ...agentEnv(home, endpoint.url, path), ...recording.env };
-  if (env['NO_ONBOARDING'] !== undefined) writeFileSync(join(home, '.claude.json'), '{}');
   if (env['NO_QWEN_SETTINGS'] !== undefined) rmSync(join(home, '.qwen'), { recursive: true });
   for (const [key, value] of Object.entries(env)) if (value === '') delete env[key];
   using terminal = openTerminal({ file: agent, args, cwd, env, cols, rows });

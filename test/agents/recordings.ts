@@ -181,6 +181,7 @@ const claude: Recording[] = [
       {
         kind: 'status',
         status: 401,
+        headers: { 'x-should-retry': 'false' },
         body: { type: 'error', error: { type: 'authentication_error', message: 'invalid x-api-key' } },
       },
     ],
@@ -219,16 +220,11 @@ const claude: Recording[] = [
     cols: 80,
     rows: 24,
     args: [],
-    env: { ANTHROPIC_API_KEY: '', ANTHROPIC_BASE_URL: '', NO_ONBOARDING: '1' },
+    env: { ANTHROPIC_API_KEY: '', ANTHROPIC_BASE_URL: '' },
     turns: [],
     steps: [
-      {
-        see: /theme|text style/i,
-        is: { state: 'blocked', kind: 'question', note: 'first start of all: colours' },
-        holdMs: 800,
-      },
-      { keys: ENTER },
-      { see: /login method|Select login/i, is: { state: 'blocked', kind: 'login' }, holdMs: 1_500 },
+      ...claudeTrust,
+      { see: /login/i, is: { state: 'blocked', kind: 'login' }, holdMs: 1_500 },
     ],
   },
 ];
