@@ -92,7 +92,7 @@ function assemble(start: AgentStart, form: Form, { permission, conversation, pro
     conversation: conversation.id,
     finalMessage: form.finalMessage,
     outputFile,
-    hooked: profile.hooks.kind !== 'none',
+    hooked: isHooked(hooks),
     asksNobody: permission.asksNobody,
   };
 }
@@ -162,4 +162,8 @@ function planConversation(
   }
   if (form.newConversation === null) return ok({ args: [], id: null });
   return ok({ args: fillArgs(form.newConversation, { conversation }), id: conversation });
+}
+
+function isHooked({ args, env }: HookPlan): boolean {
+  return args.length > 0 || Object.keys(env).length > 0;
 }

@@ -250,6 +250,7 @@ const codex: Recording[] = [
     agent: 'codex',
     cols: 80,
     rows: 24,
+    git: true,
     args: ['--no-daemon', 'Make a file notes.txt'],
     turns: [tool('touch notes.txt'), text('I made notes.txt, as you asked.')],
     steps: [
@@ -328,7 +329,7 @@ const codex: Recording[] = [
     steps: [
       { ...codexWorking, holdMs: 3_000 } as Step,
       { wait: /parser is fine/ },
-      { see: /esc to interrupt/, is: { state: 'working', note: 'the answer streams' }, holdMs: 1_000 },
+      { see: /parser is fine/, is: { state: 'working', note: 'the answer streams' }, holdMs: 1_000 },
       codexDone,
       ...codexExit,
     ],
@@ -568,7 +569,7 @@ const qwenAsk = (command: string): Step => ({
   see: /› 1\. Yes, allow once/,
   is: { state: 'blocked', kind: 'approval', selected: 0, command },
 });
-const qwenDone: Step = { see: /◆[\s\S]*Type your message/, is: { state: 'done' }, holdMs: 1_500 };
+const qwenDone: Step = { see: /◆[\s\S]*shift \+ tab/, is: { state: 'done' }, holdMs: 1_500 };
 const qwenExit: Step[] = [{ keys: '/quit' }, { passMs: 700 }, { keys: ENTER }, { end: true }];
 
 const qwen: Recording[] = [
