@@ -85,12 +85,10 @@ function says(task: TaskPicture, picture: RunPicture, sight: Sight): Said {
   if (detail.kind === 'gate') {
     return { text: describeGate(detail.gate, sight.now), tone: 'ask', todo: gateCommand(detail.gate, picture.run, task.task) };
   }
+  if (task.kind === 'undecided') return sayUndecided(task, picture, sight);
   if (detail.kind === 'failure') return sayFailure(task, sight);
   if (detail.kind === 'skip') return quiet(oneLine(describeSkip(detail.reason)));
   if (detail.kind === 'reason') return quiet(oneLine(detail.text));
-  if (task.kind === 'undecided') {
-    return { text: 'its session was lost: run it again?', tone: 'ask', todo: `cis dag retry|skip ${picture.run}:${task.task}` };
-  }
   if (task.kind === 'lost') return { text: 'its session was lost', tone: 'bad', todo: null };
   if (task.kind === 'running') return quiet(task.session === null ? '' : oneLine(sight.mask(sight.lastLine(task.session) ?? '')).trim());
   if (task.kind === 'pending') return quiet(waitsFor(task, picture));
@@ -103,6 +101,11 @@ function sayBlock(task: TaskPicture, picture: RunPicture, sight: Sight): Said {
   const question = oneLine(sight.mask(block.command === undefined ? block.question : `${block.question}  ${block.command}`)).trim();
   const choices = block.choices.length === 0 ? '' : `   ${oneLine(sight.mask(describeChoices(block)))}`;
   return { text: question || block.kind, tone: 'ask', todo: blockCommand(block, picture.run, task.task) + choices };
+}
+
+function sayUndecided({ task, detail }: TaskPicture, { run }: RunPicture, { mask }: Sight): Said {
+  const why = detail.kind === 'failure' ? oneLine(mask(describeFailure(detail.failure))) : 'its session was lost';
+  return { text: `${why}: run it again?`, tone: 'ask', todo: `cis dag retry|skip ${run}:${task}` };
 }
 
 function sayFailure(task: TaskPicture, { now, mask }: Sight): Said {

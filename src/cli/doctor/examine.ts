@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 import { describeConfigProblem } from '../../config/config.ts';
 import type { Home } from '../../config/home.ts';
 import { loadConfig } from '../../config/load.ts';
-import { readVersion } from '../../config/version.ts';
+import { version } from '../../host/version.ts';
 import { findAgents } from './agents.ts';
 import { examineSocket } from './socket.ts';
 import { tryPty } from './pty.ts';
@@ -21,7 +21,7 @@ type Env = Readonly<Record<string, string | undefined>>;
 /** Looks at everything that cis needs. It makes nothing and changes nothing. */
 export async function examine(home: Home, env: Env): Promise<Finding[]> {
   const findings = [
-    { name: 'cis', state: 'good', said: readVersion() } as const,
+    { name: 'cis', state: 'good', said: version } as const,
     examineNode(),
     await tryPty(),
     examineHome(home),
