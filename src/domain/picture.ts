@@ -140,7 +140,9 @@ function taskChange(event: CisEvent & { task: TaskId }, at: number, run: RunId):
     case 'task-lost':
       return { kind: 'lost', endedAt: at };
     case 'task-undecided':
-      return { kind: 'undecided', session: sessionId(run, event.task, event.attempt), detail: nothing };
+      return { kind: 'undecided', session: sessionId(run, event.task, event.attempt), detail: asked(event.failure) };
+    case 'task-reopened':
+      return { kind: 'pending', startedAt: null, endedAt: null, detail: nothing };
     case 'task-skipped':
       return { kind: 'skipped', detail: { kind: 'skip', reason: event.reason } };
     case 'task-cancelled':
@@ -155,6 +157,11 @@ function taskChange(event: CisEvent & { task: TaskId }, at: number, run: RunId):
 
 function failed(failure: Failure, debt: boolean, retryAt: number | null): Detail {
   return { kind: 'failure', failure, debt, retryAt };
+}
+
+/** Nothing is known of an attempt whose session was lost. */
+function asked(failure: Failure | undefined): Detail {
+  return failure === undefined ? nothing : failed(failure, false, null);
 }
 
 function changeOfState(state: TaskState): Partial<TaskPicture> {
@@ -173,6 +180,8 @@ function detailOf(state: TaskState): Detail {
       return failed(state.failure, false, state.retryAt);
     case 'failed':
       return failed(state.failure, state.debt, null);
+    case 'undecided':
+      return asked(state.failure);
     case 'skipped':
       return { kind: 'skip', reason: state.reason };
     case 'cancelled':

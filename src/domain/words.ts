@@ -174,7 +174,9 @@ export function describeEvent(event: CisEvent): string {
     case 'task-lost':
       return 'its session was lost';
     case 'task-undecided':
-      return 'its session was lost in the middle of the work: run it again?';
+      return `needs your word: ${event.failure === undefined ? 'its session was lost in the middle of the work' : describeFailure(event.failure)}`;
+    case 'task-reopened':
+      return `to be done again, says ${event.by}`;
     case 'task-skipped':
       return `skipped: ${describeSkip(event.reason)}`;
     case 'task-cancelled':
@@ -189,6 +191,10 @@ export function describeEvent(event: CisEvent): string {
       return `recording shortened by ${event.droppedBytes} bytes`;
     case 'session-recording-failed':
       return `recording failed: ${event.reason}`;
+    case 'run-rollback-starting':
+      return `rollback ${event.index} starts`;
+    case 'run-rollback-ended':
+      return `rollback ${event.index} ended: ${describeEnd(event.end)}`;
     case 'node-seen':
       return `node ${event.node} seen`;
     default:
