@@ -27,7 +27,7 @@ function renderHead(picture: RunPicture, { look, columns }: Sight): string {
   const where = picture.mode === 'local' ? '' : `${look.dot}${picture.mode}${picture.room === null ? '' : ` ${picture.room}`}`;
   const note = stateNotes[picture.state];
   const right = note === undefined ? '' : `${look.dot}${note[0]}${picture.reason === null ? '' : `: ${picture.reason}`}`;
-  const name = cut(picture.dag, Math.max(8, columns - 2 - picture.run.length), look.ellipsis);
+  const name = cut(picture.dag, Math.min(columns - 1, Math.max(8, columns - 3 - picture.run.length)), look.ellipsis);
   const room = columns - 1 - widthOf(name);
   const rest = cut(`  ${picture.run}${where}`, room, look.ellipsis);
   const after = cut(right, room - widthOf(rest), look.ellipsis);

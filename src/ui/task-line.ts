@@ -23,6 +23,9 @@ export interface Columns {
   readonly agent: number;
 }
 
+/** Below so many columns there is room for names only. */
+const tiny = 30;
+
 export function measureColumns(picture: RunPicture, columns: number): Columns {
   let name = 4;
   let agent = 0;
@@ -30,6 +33,7 @@ export function measureColumns(picture: RunPicture, columns: number): Columns {
     name = Math.max(name, task.task.length);
     agent = Math.max(agent, task.agent?.length ?? 0);
   }
+  if (columns < tiny) return { name: Math.max(1, columns - 5), agent: 0 };
   return { name: Math.min(name, Math.max(8, Math.floor(columns * 0.35))), agent: columns < 60 ? 0 : Math.min(agent, 12) };
 }
 
@@ -38,13 +42,14 @@ export function renderTask(task: TaskPicture, picture: RunPicture, widths: Colum
   const { look } = sight;
   const tone = toneOf[task.kind];
   const agent = widths.agent === 0 ? '' : ` ${look.paint(fit(task.agent ?? '', widths.agent, look.ellipsis), 'dim')}`;
-  const left = ` ${look.paint(fit(look.signs[task.kind], 2), tone)} ${nameOf(task, widths, look)}${agent} ${time(task, sight)}`;
+  const name = ` ${look.paint(fit(look.signs[task.kind], 2), tone)} ${nameOf(task, widths, look)}`;
+  const left = sight.columns < tiny ? name : `${name}${agent} ${time(task, sight)}`;
   const used = 4 + widths.name + (widths.agent === 0 ? 0 : widths.agent + 1) + 8;
   const said = says(task, picture, sight);
   const room = sight.columns - used - 2;
   const detail = room < 8 || said.text === '' ? '' : `  ${look.paint(cut(said.text, room, look.ellipsis), said.tone)}`;
   const below = said.todo === null ? [] : [renderTodo(said.todo, sight)];
-  return [left.trimEnd() === left || detail !== '' ? left + detail : left, ...below];
+  return [left + detail, ...below];
 }
 
 function nameOf(task: TaskPicture, widths: Columns, look: Look): string {
