@@ -149,7 +149,9 @@ export function describeEvent(event: CisEvent): string {
     case 'run-aborted':
       return `${event.kind.slice(4)}: ${event.reason}`;
     case 'task-gated':
-      return event.gate.kind === 'recommended' ? `${defaultWords[event.gate.defaultAction]} soon unless you say otherwise` : `asks: ${describeGate(event.gate, 0)}`;
+      return event.gate.kind === 'recommended'
+        ? `${defaultWords[event.gate.defaultAction]} soon unless you say otherwise`
+        : `asks: ${describeGate(event.gate, 0)}`;
     case 'task-voted':
       return `${event.by} votes ${event.vote}`;
     case 'task-ready':
@@ -196,10 +198,6 @@ export function describeEvent(event: CisEvent): string {
       return `recording shortened by ${event.droppedBytes} bytes`;
     case 'session-recording-failed':
       return `recording failed: ${event.reason}`;
-    case 'run-rollback-starting':
-      return `rollback ${event.index} starts`;
-    case 'run-rollback-ended':
-      return `rollback ${event.index} ended: ${describeEnd(event.end)}`;
     case 'node-seen':
       return `node ${event.node} seen`;
     default:
