@@ -71,7 +71,7 @@ describe('the start of an agent', () => {
     });
   });
 
-  it("leaves a file of system defaults that is set already as it is, and goes by the screen then", () => {
+  it('leaves a file of system defaults that is set already as it is, and goes by the screen then', () => {
     const variable = 'QWEN_CODE_SYSTEM_DEFAULTS_PATH';
     expect(plan('qwen', { env: { [variable]: '/etc/ours.json' } })).toMatchObject({ env: {}, hooked: false });
     expect(plan('qwen')).toMatchObject({ env: { [variable]: '/s/defaults.json' }, hooked: true });
@@ -102,29 +102,37 @@ describe('the start of an agent', () => {
     expect(refused('claude', { permissionMode: 'loose' })).toContain('acceptEdits');
   });
 
-  it.each(knownProfiles.map(({ name }) => name))('never lets %s work unasked without the word of the config', (name) => {
-    const profile = start(name).profile;
-    for (const mode of formsOf(profile)) {
-      for (const permissionMode of profile.permission.skipping) {
-        expect(refused(name, { mode, permissionMode })).toContain('skip_permissions');
-        expect(plan(name, { mode, permissionMode, skipPermissions: true }).asksNobody).not.toBeNull();
+  it.each(knownProfiles.map(({ name }) => name))(
+    'never lets %s work unasked without the word of the config',
+    (name) => {
+      const profile = start(name).profile;
+      for (const mode of formsOf(profile)) {
+        for (const permissionMode of profile.permission.skipping) {
+          expect(refused(name, { mode, permissionMode })).toContain('skip_permissions');
+          expect(plan(name, { mode, permissionMode, skipPermissions: true }).asksNobody).not.toBeNull();
+        }
+        const flags = plan(name, { mode }).args.join(' ');
+        expect(flags).not.toMatch(/dangerously|yolo|bypass|--yes|--auto\b|"never"/i);
       }
-      const flags = plan(name, { mode }).args.join(' ');
-      expect(flags).not.toMatch(/dangerously|yolo|bypass|--yes|--auto\b|"never"/i);
-    }
-  });
+    },
+  );
 
   it('shows a hostile prompt to no argument but the one it is, and to none when it goes by file', () => {
     const anyPrompt = fc.string({ unit: 'binary', minLength: 1 }).filter((text) => !text.includes('\0'));
     fc.assert(
-      fc.property(fc.constantFrom(...knownProfiles), fc.constantFrom('oneshot', 'interactive'), anyPrompt, (profile, mode, text) => {
-        const prompt = `<<${text}>>`;
-        const planned = planAgentStart({ ...start(profile.name), mode, prompt });
-        if (!planned.ok) return;
-        const holding = planned.value.args.filter((arg) => arg.includes(prompt));
-        expect(holding).toEqual(planned.value.promptBy === 'argument' ? [prompt] : []);
-        expect(Object.values(planned.value.env).some((value) => value.includes(prompt))).toBe(false);
-      }),
+      fc.property(
+        fc.constantFrom(...knownProfiles),
+        fc.constantFrom('oneshot', 'interactive'),
+        anyPrompt,
+        (profile, mode, text) => {
+          const prompt = `<<${text}>>`;
+          const planned = planAgentStart({ ...start(profile.name), mode, prompt });
+          if (!planned.ok) return;
+          const holding = planned.value.args.filter((arg) => arg.includes(prompt));
+          expect(holding).toEqual(planned.value.promptBy === 'argument' ? [prompt] : []);
+          expect(Object.values(planned.value.env).some((value) => value.includes(prompt))).toBe(false);
+        },
+      ),
     );
   });
 });
@@ -142,7 +150,9 @@ describe('agents of the config', () => {
   });
 
   it('get the prompt in the way they name, at the end where they do not say', () => {
-    const found = findProfile('mine', { mine: { command: ['tool', '-q'], prompt: 'file', resume: ['--more', '{{ conversation }}'] } });
+    const found = findProfile('mine', {
+      mine: { command: ['tool', '-q'], prompt: 'file', resume: ['--more', '{{ conversation }}'] },
+    });
     if (!found.ok) throw new Error(found.error);
     const planned = planAgentStart({ ...start('claude'), profile: found.value, resume: 'c1' });
     expect(planned).toMatchObject({ value: { args: ['--more', 'c1', '-q', '/s/prompt'], promptBy: 'file' } });

@@ -222,10 +222,7 @@ const claude: Recording[] = [
     args: [],
     env: { ANTHROPIC_API_KEY: '', ANTHROPIC_BASE_URL: '' },
     turns: [],
-    steps: [
-      ...claudeTrust,
-      { see: /login/i, is: { state: 'blocked', kind: 'login' }, holdMs: 1_500 },
-    ],
+    steps: [...claudeTrust, { see: /login/i, is: { state: 'blocked', kind: 'login' }, holdMs: 1_500 }],
   },
 ];
 
@@ -523,7 +520,7 @@ const opencode: Recording[] = [
     ],
     steps: [
       { ...opencodeWorking, holdMs: 3_000 } as Step,
-      { wait: /parser is fine/ },
+      { wait: /parser is fine/, withinMs: 90_000 },
       { see: /esc interrupt/, is: { state: 'working', note: 'the answer streams' }, holdMs: 1_000 },
       opencodeDone,
       ...opencodeExit,
@@ -684,13 +681,14 @@ const qwen: Recording[] = [
       {
         kind: 'status',
         status: 429,
-        headers: { 'retry-after': '3600' },
         body: {
           error: { message: 'Rate limit reached for requests', type: 'rate_limit_error', code: 'rate_limit_exceeded' },
         },
       },
     ],
-    steps: [{ see: /rate limit|retry/i, is: { state: 'blocked', kind: 'rate-limit' }, holdMs: 1_500 }],
+    steps: [
+      { see: /rate limit|retry|429/i, withinMs: 100_000, is: { state: 'blocked', kind: 'rate-limit' }, holdMs: 1_500 },
+    ],
   },
   {
     name: 'qwen-auth-error',
@@ -717,7 +715,7 @@ const qwen: Recording[] = [
     args: [],
     env: { OPENAI_API_KEY: '', OPENAI_BASE_URL: '', OPENAI_MODEL: '', NO_QWEN_SETTINGS: '1' },
     turns: [],
-    steps: [{ see: /Authentication|auth/i, is: { state: 'blocked', kind: 'login' }, holdMs: 1_500 }],
+    steps: [{ see: /Connect a Provider/, is: { state: 'blocked', kind: 'login' }, holdMs: 1_500 }],
   },
 ];
 

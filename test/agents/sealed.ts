@@ -26,7 +26,10 @@ export function runSealed(command: readonly string[]): number {
 
 export function sealable(): boolean {
   return (
-    spawnSync('unshare', ['-Urmnupf', '--kill-child', '--mount-proc', 'sh', '-c', 'ip link set lo up && mount -t tmpfs tmpfs /mnt'], { stdio: 'ignore' })
-      .status === 0
+    spawnSync(
+      'unshare',
+      ['-Urmnupf', '--kill-child', '--mount-proc', 'sh', '-c', 'ip link set lo up && mount -t tmpfs tmpfs /mnt'],
+      { stdio: 'ignore' },
+    ).status === 0
   );
 }
