@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import type { AgentMode } from '../domain/dag.ts';
 import { opencodePlugin } from './opencode-plugin.ts';
 import type { AgentStart, PlannedFile } from './plan-start.ts';
 
@@ -15,21 +16,35 @@ const timeoutSecs = 5;
 const nothing: HookPlan = { args: [], env: {}, files: [] };
 
 /** Returns how this session, and no other, is made to report; the user's own files are only read by the program itself. */
-export function planHooks({ profile, sessionDir, hookCommand, env }: AgentStart): HookPlan {
+export function planHooks(start: AgentStart): HookPlan {
+  const { profile, sessionDir, hookCommand, env } = start;
   const argv = [...hookCommand, profile.name];
   const { hooks } = profile;
   switch (hooks.kind) {
     case 'none':
       return nothing;
     case 'claude-settings':
-      return claudeSettings(join(sessionDir, 'settings.json'), argv, hooks.events);
+      return claudeSettings(join(sessionDir, 'settings.json'), argv, eventsOf(hooks.events, start.mode));
     case 'codex-notify':
       return { ...nothing, args: ['-c', `notify=${JSON.stringify(argv)}`] };
     case 'opencode-plugin':
       return opencodeConfig(sessionDir, argv, env['OPENCODE_CONFIG_CONTENT']);
     case 'defaults-file':
-      return defaultsFile(join(sessionDir, 'defaults.json'), hooks.variable, argv, hooks.events, env);
+      return defaultsFile(
+        join(sessionDir, 'defaults.json'),
+        hooks.variable,
+        argv,
+        eventsOf(hooks.events, start.mode),
+        env,
+      );
   }
+}
+
+/** The form that ends by itself refuses what would need a person, but calls the hook of the question all the same. */
+const questions: readonly string[] = ['PermissionRequest', 'Notification'];
+
+function eventsOf(events: readonly string[], mode: AgentMode): readonly string[] {
+  return mode === 'interactive' ? events : events.filter((event) => !questions.includes(event));
 }
 
 function claudeSettings(path: string, argv: readonly string[], events: readonly string[]): HookPlan {

@@ -67,6 +67,7 @@ const QUIET = {
   KIMI_DISABLE_TELEMETRY: '1',
   DO_NOT_TRACK: '1',
   NO_UPDATE_NOTIFIER: '1',
+  npm_config_fetch_retries: '0',
 };
 
 /** The variables an agent of the rig starts with. */

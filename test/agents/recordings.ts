@@ -664,7 +664,7 @@ const qwen: Recording[] = [
     steps: [
       { ...qwenWorking, holdMs: 3_000 } as Step,
       { wait: /parser is fine/ },
-      { see: /esc to cancel/, is: { state: 'working', note: 'the answer streams' }, holdMs: 1_000 },
+      { see: /parser is fine/, is: { state: 'working', note: 'the answer streams' }, holdMs: 1_000 },
       { wait: /never ask/ },
       { passMs: 2_000 },
       qwenDone,
@@ -687,7 +687,7 @@ const qwen: Recording[] = [
       },
     ],
     steps: [
-      { see: /rate limit|retry|429/i, withinMs: 100_000, is: { state: 'blocked', kind: 'rate-limit' }, holdMs: 1_500 },
+      { see: /esc to cancel/, is: { state: 'working', note: '429 is tried again without a word' }, holdMs: 15_000 },
     ],
   },
   {

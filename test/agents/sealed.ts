@@ -9,7 +9,7 @@ import { cache } from './programs.ts';
 export function runSealed(command: readonly string[]): number {
   const inside = [
     'ip link set lo up',
-    'mount -t tmpfs tmpfs /home',
+    'mount -t tmpfs -o mode=755 tmpfs /home',
     'mount -t tmpfs tmpfs /tmp',
     'hostname devbox',
     'mkdir -p /home/dev/project',

@@ -6,7 +6,7 @@ export interface Conversation {
   readonly prompt: string;
   /** Tool results that came after it. */
   readonly results: number;
-  /** A side errand of the program: it offers no shell tool, or asks for a title. */
+  /** A side errand of the program: it offers no tools, or asks for a title. */
   readonly errand: boolean;
   readonly stream: boolean;
   readonly model: string;
@@ -68,7 +68,7 @@ const SHELL_TOOLS = [
 
 /** What the programs ask on the side: a title, the next thing the user may type, whether a call is harmless. */
 const ERRAND =
-  /task title|generate a title|title generator|concise title|short title|SUGGESTION MODE|Pending tool call to classify/i;
+  /task title|generate a title|title generator|concise title|short title|SUGGESTION MODE|Managed memory has|Pending tool call to classify/i;
 
 function conversation(said: readonly Said[], tools: readonly Tool[], body: Json): Conversation {
   const last = said.findLastIndex(({ by }) => by === 'person');
@@ -77,7 +77,7 @@ function conversation(said: readonly Said[], tools: readonly Tool[], body: Json)
   return {
     prompt,
     results: said.slice(last + 1).filter(({ by }) => by === 'tool').length,
-    errand: tool === null || ERRAND.test(prompt),
+    errand: tools.length === 0 || ERRAND.test(prompt),
     stream: body['stream'] === true,
     model: typeof body['model'] === 'string' ? body['model'] : 'scripted',
     tool,

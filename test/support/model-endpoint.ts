@@ -24,6 +24,7 @@ export interface Scenario {
 export interface ModelRequest {
   readonly method: string;
   readonly url: string;
+  readonly body: string;
   readonly prompt: string;
   readonly offers: readonly string[];
   readonly turn: Turn | null;
@@ -53,6 +54,7 @@ export async function openModelEndpoint(scenarios: readonly Scenario[], port = 0
     requests.push({
       method: request.method ?? '',
       url,
+      body,
       prompt: conversation?.prompt ?? '',
       offers: conversation?.offers ?? [],
       turn,
@@ -77,12 +79,15 @@ export async function openModelEndpoint(scenarios: readonly Scenario[], port = 0
 
 const modelList = { object: 'list', data: [{ id: 'scripted', object: 'model' }], models: [] };
 
-/** A conversation without tools is a side errand (a title, a summary, a quota probe): it gets a short text. */
+/** A side errand (a title, a summary, a quota probe) gets a short text; who offers no shell gets the first text. */
 function nextTurn(scenarios: readonly Scenario[], conversation: Conversation): Turn {
   if (conversation.errand) return { kind: 'text', text: 'Scripted task' };
   const scenario = scenarios.find(({ when }) => conversation.prompt.includes(when)) ?? scenarios[0];
   const turns = scenario?.turns ?? [];
-  return turns[Math.min(conversation.results, turns.length - 1)] ?? { kind: 'text', text: 'There is nothing to do.' };
+  const nothing: Turn = { kind: 'text', text: 'There is nothing to do.' };
+  const turn = turns[Math.min(conversation.results, turns.length - 1)] ?? nothing;
+  if (turn.kind !== 'tool' || conversation.tool !== null) return turn;
+  return turns.find(({ kind }) => kind === 'text') ?? nothing;
 }
 
 async function playTurn(

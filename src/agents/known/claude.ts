@@ -9,7 +9,8 @@ import type { AgentProfile } from '../profile.ts';
  *   6 s later says nothing new. The menu takes arrows, Enter and digits (a digit picks and confirms); arrows wrap around. The first
  *   row is preselected; how many rows there are and what they say depends on the tool.
  * - Rejecting ends the turn without `Stop`: the program waits for words.
- * - `Stop` has `last_assistant_message`; it also runs under `-p`. The user's own hooks run beside ours (`--settings` is merged).
+ * - `Stop` has `last_assistant_message`; it also runs under `-p` (and so does
+ *   `PermissionRequest`, though nobody is asked then). The user's own hooks run beside ours (`--settings` is merged).
  * - Window title: `◐ …` (turning) at work, `✳ …` when blocked *and* when idle.
  * - 401 is tried again ten times ("retrying in 8s · attempt 6/10"), some minutes in all, before it is shown as an error.
  * - Closing: `/exit`, Enter. It prints `claude --resume ID` and exits 0. `SessionEnd` runs then.

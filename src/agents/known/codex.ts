@@ -5,8 +5,8 @@ import type { AgentProfile } from '../profile.ts';
  *
  * - Without `--no-daemon` the session's work is done by a background server that all sessions of a `CODEX_HOME` share: it has the
  *   environment of whoever started it first, remembers trust, and outlives the session. cis always passes `--no-daemon`.
- * - First start in a git repository: the trust question, `1. Trust and continue` preselected, digits work. Outside of a repository
- *   it is not asked.
+ * - First start in a git repository: the trust question, `1. Trust and continue` preselected. It shows digits but takes none: arrows and
+ *   Enter. Outside of a repository it is not asked.
  * - Permission: on the screen only; title `[ ! ] Action Required | FOLDER` and `[ . ] …`, in turn. Arrows, digits and the letters
  *   shown in brackets (`y`, `p`, `esc`) work; a digit or letter picks and confirms. `3. No` ends the turn without a message and without
  *   `notify`: the program waits for words.

@@ -6,6 +6,8 @@ import type { AgentProfile } from '../profile.ts';
  * - First start in a folder: a trust question in a box, `1. Trust folder` preselected; it starts itself anew after the answer. The
  *   title says `Working…` meanwhile.
  * - Permission: a menu marked `●`. Hooks: `AfterAgent` has `prompt_response`, `Notification` (`ToolPermission`) tells of a question.
+ * - `--session-id` is not used: after the trust question it starts itself anew and then finds its own id taken.
+ * - The file of system defaults is refused below a directory that others may write to.
  * - `/quit` is refused while it works ("Slash commands cannot be queued").
  */
 export const gemini: AgentProfile = {
@@ -19,14 +21,14 @@ export const gemini: AgentProfile = {
       args: ['{{ permission }}', '{{ model }}', '{{ resume }}'],
       promptBy: 'stdin',
       resume: ['--resume', '{{ conversation }}'],
-      newConversation: ['--session-id', '{{ conversation }}'],
+      newConversation: null,
       finalMessage: { kind: 'hook' },
     },
     interactive: {
       args: ['{{ permission }}', '{{ model }}', '{{ resume }}', '-i', '{{ prompt }}'],
       promptBy: 'argument',
       resume: ['--resume', '{{ conversation }}'],
-      newConversation: ['--session-id', '{{ conversation }}'],
+      newConversation: null,
       finalMessage: { kind: 'hook' },
     },
   },
