@@ -527,6 +527,24 @@ const opencode: Recording[] = [
     ],
   },
   {
+    name: 'opencode-mini-approve',
+    agent: 'opencode',
+    cols: 80,
+    rows: 24,
+    args: ['--mini', '--prompt', 'Make a file notes.txt'],
+    turns: [tool('touch notes.txt', 2_500), text('I made notes.txt, as you asked.')],
+    steps: [
+      {
+        see: /Permission required|Allow once/i,
+        is: { state: 'blocked', kind: 'approval', command: 'touch notes.txt' },
+      },
+      { keys: ENTER },
+      { wait: /I made notes\.txt/ },
+      { passMs: 2_000 },
+      { see: /I made notes\.txt/, is: { state: 'done' }, holdMs: 1_500 },
+    ],
+  },
+  {
     name: 'opencode-rate-limit',
     agent: 'opencode',
     cols: 100,
@@ -577,7 +595,7 @@ const qwen: Recording[] = [
     rows: 24,
     args: ['--approval-mode', 'default', '-i', 'Make a file notes.txt'],
     turns: [tool('touch notes.txt', 2_500), text('I made notes.txt, as you asked.')],
-    steps: [qwenWorking, { ...qwenAsk('touch notes.txt'), holdMs: 5_000 }, { keys: ENTER }, qwenDone, ...qwenExit],
+    steps: [qwenWorking, { ...qwenAsk('touch notes.txt'), holdMs: 1_000 }, { keys: ENTER }, qwenDone, ...qwenExit],
   },
   {
     name: 'qwen-reject-by-arrows',
@@ -658,8 +676,8 @@ const qwen: Recording[] = [
     rows: 24,
     args: ['--approval-mode', 'yolo', '-i', 'Look at the logs'],
     turns: [
-      tool('for i in 1 2 3 4 5 6; do echo "step $i: continue? [y/N] skipped"; sleep 1; done', 2_500),
-      { kind: 'text', text: long, paceMs: 90, delayMs: 5_000 },
+      tool('for i in 1 2 3; do echo "step $i: continue? [y/N] skipped"; sleep 1; done', 2_500),
+      { kind: 'text', text: long, paceMs: 30, delayMs: 2_500 },
     ],
     steps: [
       { ...qwenWorking, holdMs: 3_000 } as Step,
@@ -687,7 +705,7 @@ const qwen: Recording[] = [
       },
     ],
     steps: [
-      { see: /esc to cancel/, is: { state: 'working', note: '429 is tried again without a word' }, holdMs: 15_000 },
+      { see: /esc to cancel/, is: { state: 'working', note: '429 is tried again without a word' }, holdMs: 3_000 },
     ],
   },
   {
