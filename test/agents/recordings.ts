@@ -162,7 +162,7 @@ const claude: Recording[] = [
       { kind: 'text', text: long, paceMs: 90, delayMs: 5_000 },
     ],
     steps: [
-      { ...claudeWorking, holdMs: 3_000 } as Step,
+      { ...claudeWorking, holdMs: 3_000 },
       { see: /step|Running|Bash/, is: { state: 'working', note: 'a command runs' }, holdMs: 3_000 },
       { wait: /parser is fine/ },
       { see: /esc to interrupt/, is: { state: 'working', note: 'the answer streams' }, holdMs: 1_500 },
@@ -324,7 +324,7 @@ const codex: Recording[] = [
       { kind: 'text', text: long, paceMs: 90, delayMs: 5_000 },
     ],
     steps: [
-      { ...codexWorking, holdMs: 3_000 } as Step,
+      { ...codexWorking, holdMs: 3_000 },
       { wait: /parser is fine/ },
       { see: /parser is fine/, is: { state: 'working', note: 'the answer streams' }, holdMs: 1_000 },
       codexDone,
@@ -519,7 +519,7 @@ const opencode: Recording[] = [
       { kind: 'text', text: long, paceMs: 90, delayMs: 5_000 },
     ],
     steps: [
-      { ...opencodeWorking, holdMs: 3_000 } as Step,
+      { ...opencodeWorking, holdMs: 3_000 },
       { wait: /parser is fine/, withinMs: 90_000 },
       { see: /esc interrupt/, is: { state: 'working', note: 'the answer streams' }, holdMs: 1_000 },
       opencodeDone,
@@ -680,7 +680,7 @@ const qwen: Recording[] = [
       { kind: 'text', text: long, paceMs: 30, delayMs: 2_500 },
     ],
     steps: [
-      { ...qwenWorking, holdMs: 3_000 } as Step,
+      { ...qwenWorking, holdMs: 3_000 },
       { wait: /parser is fine/ },
       { see: /parser is fine/, is: { state: 'working', note: 'the answer streams' }, holdMs: 1_000 },
       { wait: /never ask/ },
