@@ -62,7 +62,8 @@ function decryptFile(locked: Uint8Array, file: JsonObject): Result<Uint8Array, M
   const key = isObject(file['key']) ? Buffer.from(textOf(file['key']['k'], ''), 'base64url') : Buffer.alloc(0);
   const iv = Buffer.from(textOf(file['iv'], ''), 'base64');
   const hash = isObject(file['hashes']) ? Buffer.from(textOf(file['hashes']['sha256'], ''), 'base64') : Buffer.alloc(0);
-  if (key.length !== 32 || iv.length !== 16) return err({ kind: 'bad-answer', detail: 'the key of a file is malformed' });
+  if (key.length !== 32 || iv.length !== 16)
+    return err({ kind: 'bad-answer', detail: 'the key of a file is malformed' });
   const found = createHash('sha256').update(locked).digest();
   if (hash.length !== 32 || !timingSafeEqual(hash, found)) {
     return err({ kind: 'bad-answer', detail: 'an encrypted file was changed on its way' });

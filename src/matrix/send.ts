@@ -178,12 +178,7 @@ function park(context: SendContext, row: OutboxRow, reason: string, options: Dra
   options.onParked?.(row, reason);
 }
 
-async function sendRow(
-  context: SendContext,
-  memory: DrainMemory,
-  row: OutboxRow,
-  signal: AbortSignal,
-): Promise<Sent> {
+async function sendRow(context: SendContext, memory: DrainMemory, row: OutboxRow, signal: AbortSignal): Promise<Sent> {
   const target = targetOf(context, row);
   if (target.kind === 'gone') return { kind: 'parked', reason: 'what it relates to was not sent' };
   const checked = checkContent(related(row.content, target.eventId));
@@ -301,4 +296,3 @@ async function findInRoom(
     from = page.value.end;
   }
 }
-

@@ -107,7 +107,10 @@ async function takeAnswer(
   for (const [room, data] of joined) noteEncryption(context.store, room, data);
   const raw = await gather(context, joined, since, signal);
   if (!raw.ok) return raw;
-  const late = await retryUndecrypted(context, since === null || listIn(objectIn(answer, 'to_device'), 'events').length > 0);
+  const late = await retryUndecrypted(
+    context,
+    since === null || listIn(objectIn(answer, 'to_device'), 'events').length > 0,
+  );
   const events: RoomEvent[] = [];
   const undecrypted: { eventId: string; room: string; event: JsonObject }[] = [];
   for (const { room, event } of raw.value) {

@@ -85,7 +85,7 @@ export function writeBucket(db: Db, bucket: BucketState | null): void {
 }
 
 export function writeLastError(db: Db, text: string | null): void {
-  db.prepare('UPDATE matrix_device SET last_error = ?1 WHERE last_error IS NOT ?1').run(text);
+  db.prepare('UPDATE matrix_device SET last_error = @text WHERE last_error IS NOT @text').run({ text });
 }
 
 export function readEncryption(db: Db, room: string): RoomEncryption {

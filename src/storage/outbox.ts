@@ -1,5 +1,12 @@
 import { fromJson, toJson } from './json.ts';
-import { lanes, type Lane, type OutboxItem, type OutboxRow, type OutboxState, type OutboxSummary } from '../domain/room.ts';
+import {
+  lanes,
+  type Lane,
+  type OutboxItem,
+  type OutboxRow,
+  type OutboxState,
+  type OutboxSummary,
+} from '../domain/room.ts';
 import { readDevice } from './device.ts';
 import type { Db } from './open.ts';
 

@@ -87,4 +87,3 @@ async function refreshOwnKeys(crypto: OpenCrypto, http: Http): Promise<Result<vo
   const query = crypto.machine.queryKeysForUsers([userId(crypto.machine.userId.toString())]);
   return sendOne(crypto.machine, http, query);
 }
-

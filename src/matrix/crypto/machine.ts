@@ -78,7 +78,9 @@ async function takeSync(
   http: Http,
   sync: CryptoSync,
 ): Promise<Result<readonly DeviceMessage[], MatrixFailure>> {
-  const counts = Object.entries(sync.oneTimeKeys).filter((entry): entry is [string, number] => typeof entry[1] === 'number');
+  const counts = Object.entries(sync.oneTimeKeys).filter(
+    (entry): entry is [string, number] => typeof entry[1] === 'number',
+  );
   const processed = await machine.receiveSyncChanges(
     JSON.stringify(sync.toDevice),
     new wasm.DeviceLists(sync.changed.map(userId), sync.left.map(userId)),
@@ -119,8 +121,12 @@ async function encrypt(
     const sent = await sendOne(machine, http, request);
     if (!sent.ok) return sent;
   }
-  const ciphertext: unknown = JSON.parse(await machine.encryptRoomEvent(new wasm.RoomId(room), type, JSON.stringify(content)));
-  return isObject(ciphertext) ? ok(ciphertext) : err({ kind: 'bad-answer', detail: 'the crypto library gave no ciphertext' });
+  const ciphertext: unknown = JSON.parse(
+    await machine.encryptRoomEvent(new wasm.RoomId(room), type, JSON.stringify(content)),
+  );
+  return isObject(ciphertext)
+    ? ok(ciphertext)
+    : err({ kind: 'bad-answer', detail: 'the crypto library gave no ciphertext' });
 }
 
 /** Devices known, and a session with each. The wasm calls take the ids for good, so each gets new ones. */
@@ -136,7 +142,11 @@ async function prepare(
   return claim === null ? ok(undefined) : sendOne(machine, http, claim);
 }
 
-async function decrypt(machine: wasm.OlmMachine, room: string, event: JsonObject): Promise<Result<DecryptedEvent, string>> {
+async function decrypt(
+  machine: wasm.OlmMachine,
+  room: string,
+  event: JsonObject,
+): Promise<Result<DecryptedEvent, string>> {
   try {
     const settings = new wasm.DecryptionSettings(wasm.TrustRequirement.Untrusted);
     const opened = await machine.decryptRoomEvent(JSON.stringify(event), new wasm.RoomId(room), settings);

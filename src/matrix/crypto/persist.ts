@@ -64,7 +64,8 @@ function openFile(path: string): Result<Database.Database, PersistError> {
     return ok(db);
   } catch (error) {
     db.close();
-    if (error instanceof Database.SqliteError && error.code.startsWith('SQLITE_BUSY')) return err({ kind: 'locked', path });
+    if (error instanceof Database.SqliteError && error.code.startsWith('SQLITE_BUSY'))
+      return err({ kind: 'locked', path });
     return err({ kind: 'damaged', path, detail: error instanceof Error ? error.message : String(error) });
   }
 }
@@ -160,7 +161,9 @@ function writeThrough(parts: FakeParts, factory: FakeFactory, file: Database.Dat
 /** Writes a whole database anew, as after a change of its layout: rare, and small then. */
 function rewrite(file: Database.Database, raw: RawDatabase, upsert: Database.Statement): void {
   file.prepare('DELETE FROM records WHERE db = ?').run(raw.name);
-  file.prepare('INSERT OR REPLACE INTO databases (name, schema) VALUES (?, ?)').run(raw.name, JSON.stringify(shapeOf(raw)));
+  file
+    .prepare('INSERT OR REPLACE INTO databases (name, schema) VALUES (?, ?)')
+    .run(raw.name, JSON.stringify(shapeOf(raw)));
   for (const [name, store] of raw.rawObjectStores) {
     takeChanges(store);
     for (const record of store.records.values()) {

@@ -63,7 +63,11 @@ function httpRequestOf(request: OutgoingRequest, body: JsonObject): HttpRequest 
     }
     case wasm.RequestType.RoomMessage: {
       const { room_id: room, event_type: type, txn_id: txn } = request as wasm.RoomMessageRequest;
-      return { method: 'PUT', path: `${v3}/rooms/${encodeURIComponent(room)}/send/${encodeURIComponent(type)}/${encodeURIComponent(txn)}`, body };
+      return {
+        method: 'PUT',
+        path: `${v3}/rooms/${encodeURIComponent(room)}/send/${encodeURIComponent(type)}/${encodeURIComponent(txn)}`,
+        body,
+      };
     }
   }
 }
