@@ -1,0 +1,392 @@
+import { mkdirSync } from 'node:fs';
+import { constants as os } from 'node:os';
+import { isAbsolute } from 'node:path';
+import { journalPath, type Home } from '../config/home.ts';
+import { parseRunId, parseSessionId, type RunId, type SessionId } from '../domain/ids.ts';
+import { err, ok, type Result } from '../domain/result.ts';
+import { unreachable } from '../domain/unreachable.ts';
+import { Attachment } from './attachment.ts';
+import { openJournal, readJournal, type Journal } from './journal.ts';
+import type { Peer } from './peer.ts';
+import type { AttachRequest, HostError, ReplyValue, RequestBody, SpawnRequest } from './protocol.ts';
+import { Session, type SessionWatcher } from './session.ts';
+import { planSpawn } from './spawn-plan.ts';
+
+export type Reply = Result<ReplyValue, HostError>;
+
+export interface HostOptions {
+  readonly home: Home;
+  readonly version: string;
+  /** Called when the last session or connection went, and when the host was told to stop. */
+  readonly onQuiet: () => void;
+  readonly onStop: () => void;
+}
+
+/** A screen without output for so long is folded away. */
+const restAfterMs = 3_000;
+/** A journal that could not be written is tried again; until then nobody is told. */
+const journalRetryMs = 1_000;
+const stopGraceMs = 5_000;
+const done: Reply = ok({ kind: 'done' });
+/** Clears a terminal of whatever size and mode it has: main buffer, no region, no colours, cursor at home. */
+const clearTerminal = '\u001b[?1049l\u001b[!p\u001b[?6l\u001b[r\u001b(B\u001b[m\u001b[H\u001b[2J';
+
+/** The sessions of one home, their journals, and what clients may ask of them. */
+export class Host {
+  readonly startedAt = Date.now();
+  readonly peers = new Set<Peer>();
+  readonly #options: HostOptions;
+  readonly #sessions = new Map<SessionId, Session>();
+  readonly #journals = new Map<RunId, Journal>();
+  readonly #touched = new Set<Session>();
+  readonly #restless = new Set<Session>();
+  /** What waits for the journal: replies and ends. */
+  #announcements: (() => void)[] = [];
+  #turn: NodeJS.Immediate | null = null;
+  #retry: NodeJS.Timeout | null = null;
+  #restTimer: NodeJS.Timeout | null = null;
+  #attachments = 0;
+  #isStopping = false;
+  readonly #watcher: SessionWatcher = {
+    touched: (session) => {
+      this.#touched.add(session);
+      this.#settleSoon();
+    },
+    journal: (session, event) => {
+      this.#journals.get(session.run)?.append(session.id, event);
+      this.#settleSoon();
+    },
+    ended: (session) => {
+      this.#announcements.push(() => this.#forget(session));
+      this.#settleSoon();
+    },
+  };
+
+  constructor(options: HostOptions) {
+    this.#options = options;
+  }
+
+  get isIdle(): boolean {
+    return this.#sessions.size === 0 && this.peers.size === 0 && this.#announcements.length === 0;
+  }
+
+  get sessionCount(): number {
+    return this.#sessions.size;
+  }
+
+  /** Answers one request of a peer by `reply`; an answer that rests on the journal waits until that is on disk. */
+  handle(peer: Peer, body: RequestBody, reply: (value: Reply) => void): void {
+    switch (body.kind) {
+      case 'hello':
+        peer.who = body.what;
+        return reply(
+          ok({ kind: 'hello', version: this.#options.version, pid: process.pid, startedAt: this.startedAt }),
+        );
+      case 'environment':
+        peer.env = body.env;
+        return reply(done);
+      case 'spawn':
+        return this.#spawn(peer, body.spawn, reply);
+      case 'list':
+        return reply(ok({ kind: 'sessions', sessions: this.#list(body.run) }));
+      case 'follow':
+        this.#follow(peer, body.run, body.after);
+        return reply(done);
+      case 'poke':
+        for (const other of this.peers) if (other.follows.has(body.run)) other.send({ kind: 'poke', run: body.run });
+        return reply(done);
+      case 'attach':
+        return reply(this.#attach(peer, body.attach));
+      case 'detach':
+        this.#detach(peer, body.attachment);
+        return reply(done);
+      case 'resize':
+        return reply(this.#resize(peer, body.attachment, body.cols, body.rows));
+      case 'write':
+        return reply(this.#write(body.session, body.base64));
+      case 'screen':
+        return reply(
+          this.#withSession(body.session, (session) => ok({ kind: 'screen', screen: this.#look(session).text() })),
+        );
+      case 'kill':
+        return this.#kill(body, reply);
+      case 'answer':
+        return reply(err({ kind: 'block-gone', block: body.block }));
+      case 'status':
+        return reply(ok({ kind: 'status', status: this.#status() }));
+      case 'stop':
+        return this.#stop(body.force, reply);
+      default:
+        return unreachable(body);
+    }
+  }
+
+  /** Terminal bytes of an attached client. Only the writer's count; without one, whoever types first becomes it. */
+  type(peer: Peer, attachment: number, bytes: Uint8Array): void {
+    const held = peer.attachments.get(attachment);
+    if (held === undefined || held.attachment.isReadonly) return;
+    if (!held.attachment.isWriter && held.session.writer !== null) return;
+    held.attachment.isWriter = true;
+    held.session.write(bytes);
+  }
+
+  /** Forgets a client that is gone. */
+  drop(peer: Peer): void {
+    for (const number of peer.attachments.keys()) this.#detach(peer, number);
+    this.peers.delete(peer);
+    if (this.isIdle) this.#options.onQuiet();
+  }
+
+  /** Ends every session politely, then firmly; resolves when all ends are on disk. */
+  async stopSessions(): Promise<void> {
+    this.#isStopping = true;
+    await Promise.all([...this.#sessions.values()].map((session) => session.stop('SIGTERM', stopGraceMs, 'host-stop')));
+  }
+
+  #spawn(peer: Peer, spawn: SpawnRequest, reply: (value: Reply) => void): void {
+    const refused = this.#refuseSpawn(spawn);
+    if (refused !== null) return reply(err(refused));
+    const plan = planSpawn(spawn, peer.env);
+    if (!plan.ok) return reply(err({ kind: 'not-started', reason: plan.error }));
+    try {
+      const session = new Session(spawn, plan.value, this.#watcher);
+      this.#sessions.set(session.id, session);
+      this.#announcements.push(() => reply(ok({ kind: 'spawned', pid: session.pid })));
+      this.#settleSoon();
+    } catch (error) {
+      reply(err({ kind: 'not-started', reason: messageOf(error) }));
+    }
+  }
+
+  #refuseSpawn(spawn: SpawnRequest): HostError | null {
+    if (this.#isStopping) return { kind: 'stopping' };
+    const malformed = checkSpawn(spawn);
+    if (malformed !== null) return { kind: 'bad-request', detail: malformed };
+    try {
+      const journal = this.#journalOf(spawn.run);
+      if (spawn.epoch < journal.epoch) {
+        return { kind: 'old-epoch', run: spawn.run, epoch: spawn.epoch, seen: journal.epoch };
+      }
+      if (journal.endOf(spawn.session) !== undefined) return { kind: 'session-exists', session: spawn.session };
+      if (this.#retry !== null)
+        return { kind: 'not-started', reason: 'the journal cannot be written: is the disk full?' };
+      return null;
+    } catch (error) {
+      return { kind: 'not-started', reason: `the journal cannot be written: ${messageOf(error)}` };
+    }
+  }
+
+  #journalOf(run: RunId): Journal {
+    const known = this.#journals.get(run);
+    if (known !== undefined) return known;
+    mkdirSync(this.#options.home.sessions, { recursive: true, mode: 0o700 });
+    const journal = openJournal(journalPath(this.#options.home, run));
+    this.#journals.set(run, journal);
+    return journal;
+  }
+
+  #list(run: RunId | null) {
+    const sessions = [...this.#sessions.values()].filter((session) => run === null || session.run === run);
+    return sessions.map((session) => session.describe());
+  }
+
+  #follow(peer: Peer, run: RunId, after: number): void {
+    this.#settle();
+    for (const entry of readJournal(journalPath(this.#options.home, run), after)) {
+      peer.send({ kind: 'journal', run, entry });
+    }
+    peer.follows.add(run);
+  }
+
+  #attach(peer: Peer, request: AttachRequest): Reply {
+    return this.#withSession(request.session, (session) => {
+      const writer = session.writer;
+      if (writer !== null && request.force && !request.readonly) this.#takeOver(session, writer, peer);
+      const attachment = new Attachment({
+        number: (this.#attachments += 1),
+        who: peer.who,
+        isReadonly: request.readonly,
+        line: peer,
+        repaint: () => clearTerminal + this.#look(session).repaint(),
+      });
+      attachment.isWriter = !request.readonly && session.writer === null;
+      if (attachment.isWriter && isSize(request)) session.resize(request.cols, request.rows);
+      const repaint = clearTerminal + this.#look(session).repaint();
+      session.attachments.add(attachment);
+      peer.attachments.set(attachment.number, { attachment, session });
+      return ok({ kind: 'attached', attachment: attachment.number, writer: attachment.isWriter, repaint });
+    });
+  }
+
+  #takeOver(session: Session, writer: Attachment, by: Peer): void {
+    session.attachments.delete(writer);
+    for (const peer of this.peers) peer.attachments.delete(writer.number);
+    writer.end({ kind: 'taken-over', by: by.who });
+  }
+
+  #detach(peer: Peer, number: number): void {
+    const held = peer.attachments.get(number);
+    if (held === undefined) return;
+    peer.attachments.delete(number);
+    held.session.attachments.delete(held.attachment);
+    held.attachment.end({ kind: 'detached' });
+  }
+
+  #resize(peer: Peer, number: number, cols: number, rows: number): Reply {
+    const held = peer.attachments.get(number);
+    if (held !== undefined && held.attachment.isWriter && isSize({ cols, rows })) held.session.resize(cols, rows);
+    return done;
+  }
+
+  #write(id: SessionId, base64: string): Reply {
+    return this.#withSession(id, (session) => {
+      if (session.write(Buffer.from(base64, 'base64'))) return done;
+      return err({ kind: 'bad-request', detail: `${id} does not read its input: too much waits for it already` });
+    });
+  }
+
+  #kill(body: Extract<RequestBody, { kind: 'kill' }>, reply: (value: Reply) => void): void {
+    const signal = Object.hasOwn(os.signals, body.signal) ? (body.signal as NodeJS.Signals) : null;
+    if (signal === null) return reply(err({ kind: 'bad-request', detail: `there is no signal ${body.signal}` }));
+    const session = this.#sessions.get(body.session);
+    if (session === undefined || !session.isAlive) return reply(this.#withSession(body.session, () => done));
+    if (body.graceMs !== null) return void session.stop(signal, body.graceMs, body.cause).then(() => reply(done));
+    session.signal(signal, body.cause);
+    reply(done);
+  }
+
+  #stop(force: boolean, reply: (value: Reply) => void): void {
+    const alive = [...this.#sessions.keys()];
+    if (alive.length > 0 && !force) return reply(err({ kind: 'sessions-alive', sessions: alive }));
+    void this.stopSessions().then(() => {
+      reply(done);
+      this.#options.onStop();
+    });
+  }
+
+  #status() {
+    const { version } = this.#options;
+    const { rss } = process.memoryUsage();
+    return { version, pid: process.pid, startedAt: this.startedAt, sessions: this.#sessions.size, rssBytes: rss };
+  }
+
+  #withSession(id: SessionId, use: (session: Session) => Reply): Reply {
+    const session = this.#sessions.get(id);
+    if (session?.isAlive === true) return use(session);
+    const end = session?.state.kind === 'ended' ? session.state.end : this.#endOnDisk(id);
+    return err(end === null ? { kind: 'unknown-session', session: id } : { kind: 'session-ended', session: id, end });
+  }
+
+  #endOnDisk(id: SessionId) {
+    const parts = parseSessionId(id);
+    if (!parts.ok) return null;
+    const entries = readJournal(journalPath(this.#options.home, parts.value.run), 0);
+    const last = entries.findLast((entry) => entry.session === id && entry.event.kind === 'ended');
+    return last?.event.kind === 'ended' ? last.event.end : null;
+  }
+
+  /** The screen of a session that somebody wants to see; it is folded away again when the output was quiet for a while. */
+  #look(session: Session) {
+    this.#restless.add(session);
+    this.#restSoon();
+    return session.screen;
+  }
+
+  #settleSoon(): void {
+    this.#turn ??= setImmediate(() => {
+      this.#turn = null;
+      this.#settle();
+    });
+  }
+
+  /** The end of a turn of the event loop: all that happened in it is written at once, then told. */
+  #settle(): void {
+    const touched = [...this.#touched];
+    this.#touched.clear();
+    for (const session of touched) {
+      if (session.isAlive && session.settle()) this.#watcher.touched(session);
+      if (session.screen.isHeavy) this.#look(session);
+    }
+    if (this.#retry === null) this.#commit();
+  }
+
+  #commit(): void {
+    for (const [run, journal] of this.#journals) {
+      if (!journal.pending) continue;
+      try {
+        const entries = journal.flush();
+        for (const peer of this.peers) {
+          if (peer.follows.has(run)) for (const entry of entries) peer.send({ kind: 'journal', run, entry });
+        }
+      } catch (error) {
+        return this.#retryCommit(error);
+      }
+    }
+    const announcements = this.#announcements;
+    this.#announcements = [];
+    for (const announce of announcements) announce();
+    if (announcements.length > 0) this.#closeJournals();
+    if (this.isIdle) this.#options.onQuiet();
+  }
+
+  #retryCommit(error: unknown): void {
+    if (this.#retry === null) console.error(`cis host: the journal cannot be written: ${messageOf(error)}`);
+    this.#retry = setTimeout(() => {
+      this.#retry = null;
+      this.#commit();
+    }, journalRetryMs);
+  }
+
+  #forget(session: Session): void {
+    this.#sessions.delete(session.id);
+    this.#restless.delete(session);
+    for (const peer of this.peers) {
+      for (const [number, held] of peer.attachments) if (held.session === session) peer.attachments.delete(number);
+    }
+    if (session.state.kind === 'ended') session.announceEnd(session.state.end);
+  }
+
+  /** A journal whose run has no session here is closed; what was learnt from it is read again when it is needed. */
+  #closeJournals(): void {
+    if (this.#journals.size < 64 && this.#sessions.size > 0) return;
+    const used = new Set([...this.#sessions.values()].map((session) => session.run));
+    for (const peer of this.peers) for (const run of peer.follows) used.add(run);
+    for (const [run, journal] of this.#journals) {
+      if (used.has(run) || journal.pending) continue;
+      journal[Symbol.dispose]();
+      this.#journals.delete(run);
+    }
+  }
+
+  #restSoon(): void {
+    this.#restTimer ??= setTimeout(() => {
+      this.#restTimer = null;
+      const quietSince = Date.now() - restAfterMs;
+      for (const session of this.#restless) {
+        if (session.lastOutputAt !== null && session.lastOutputAt > quietSince) continue;
+        session.screen.rest();
+        this.#restless.delete(session);
+      }
+      if (this.#restless.size > 0) this.#restSoon();
+    }, restAfterMs);
+    this.#restTimer.unref();
+  }
+}
+
+function checkSpawn(spawn: SpawnRequest): string | null {
+  const session = parseSessionId(spawn.session);
+  if (!session.ok) return session.error;
+  if (!parseRunId(spawn.run).ok || session.value.run !== spawn.run)
+    return `${spawn.session} is no session of ${spawn.run}`;
+  if (!isAbsolute(spawn.cwd) || !isAbsolute(spawn.recording.path)) return 'cwd and recording path must be absolute';
+  return null;
+}
+
+function isSize(size: { readonly cols: number; readonly rows: number }): boolean {
+  const fits = (n: number): boolean => Number.isInteger(n) && n >= 1 && n <= 2_000;
+  return fits(size.cols) && fits(size.rows);
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,31 @@
+import { closeSync, writeSync } from 'node:fs';
+import { enableCompileCache } from 'node:module';
+import { homeAt } from '../config/home.ts';
+
+/**
+ * The program of the host process: `main.js HOME MAJOR IDLE_MS`. Descriptor 3, when there is one, is told `ready`, or why not.
+ * It is not a command of the CLI on purpose: what starts sessions must load little (fork copies its page tables).
+ */
+enableCompileCache();
+const { serveHost } = await import('./serve.ts');
+const [dir = '', major = '1', idleMs = '60000'] = process.argv.slice(2);
+process.title = 'cis host';
+process.on('uncaughtException', (error) => console.error(`cis host: ${error.stack ?? error.message}`));
+
+const outcome = await serveHost({
+  home: homeAt(dir),
+  major: Number(major),
+  idleMs: Number(idleMs),
+  onReady: () => tell('ready'),
+});
+if (!outcome.ok) tell(outcome.error.kind === 'not-yours' ? JSON.stringify(outcome.error) : 'failed');
+process.exit(0);
+
+function tell(text: string): void {
+  try {
+    writeSync(3, text);
+    closeSync(3);
+  } catch {
+    // started by hand, or told already
+  }
+}

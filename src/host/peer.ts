@@ -1,0 +1,90 @@
+import type { Socket } from 'node:net';
+import type { RunId } from '../domain/ids.ts';
+import type { Attachment, AttachmentLine } from './attachment.ts';
+import { frameBytes, frameJson, openFrameReader, type Frame } from './frame.ts';
+import type { Host } from './host.ts';
+import type { AttachmentEnd, Message, Request } from './protocol.ts';
+import type { Session } from './session.ts';
+import type { Env } from './spawn-plan.ts';
+
+/** A client that takes so little of what it asked for is cut off. */
+const maxBacklogBytes = 64 * 1024 * 1024;
+
+/** One client's connection, seen from the host. */
+export class Peer implements AttachmentLine {
+  who = 'a client';
+  env: Env = {};
+  readonly follows = new Set<RunId>();
+  readonly attachments = new Map<number, { readonly attachment: Attachment; readonly session: Session }>();
+  readonly #socket: Socket;
+
+  constructor(socket: Socket) {
+    this.#socket = socket;
+  }
+
+  get backlogBytes(): number {
+    return this.#socket.writableLength;
+  }
+
+  whenDrained(call: () => void): void {
+    this.#socket.once('drain', call);
+  }
+
+  send(message: Message): void {
+    this.#write(frameJson(message));
+  }
+
+  sendBytes(attachment: number, bytes: Uint8Array): void {
+    this.#write(frameBytes(attachment, bytes));
+  }
+
+  sendEnd(attachment: number, reason: AttachmentEnd): void {
+    this.send({ kind: 'attachment-ended', attachment, reason });
+  }
+
+  /** Ends the connection after what was sent. */
+  close(): void {
+    this.#socket.end();
+  }
+
+  #write(frame: Buffer): void {
+    if (this.#socket.destroyed) return;
+    if (this.#socket.writableLength > maxBacklogBytes) this.#socket.destroy();
+    else this.#socket.write(frame);
+  }
+}
+
+/** Serves one connection until it ends. */
+export function servePeer(host: Host, socket: Socket): void {
+  const peer = new Peer(socket);
+  const read = openFrameReader();
+  host.peers.add(peer);
+  socket.on('data', (chunk: Buffer) => {
+    try {
+      for (const frame of read(chunk)) handleFrame(host, peer, frame);
+    } catch (error) {
+      console.error(`cis host: ${peer.who}: ${error instanceof Error ? (error.stack ?? '') : String(error)}`);
+      socket.destroy(); // what it says cannot be told apart from here on
+    }
+  });
+  socket.on('error', () => {});
+  socket.on('close', () => host.drop(peer));
+}
+
+function handleFrame(host: Host, peer: Peer, frame: Frame): void {
+  if (frame.kind === 'bytes') return host.type(peer, frame.attachment, frame.bytes);
+  const request = JSON.parse(frame.text) as Request;
+  const { id } = request;
+  try {
+    host.handle(peer, request, (reply) => {
+      peer.send(
+        reply.ok
+          ? { kind: 'reply', id, ok: true, value: reply.value }
+          : { kind: 'reply', id, ok: false, error: reply.error },
+      );
+    });
+  } catch (error) {
+    const detail = error instanceof Error ? error.message : String(error);
+    peer.send({ kind: 'reply', id, ok: false, error: { kind: 'bad-request', detail } });
+  }
+}

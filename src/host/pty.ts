@@ -1,0 +1,153 @@
+import { closeSync, constants, openSync, writeSync } from 'node:fs';
+import { constants as os } from 'node:os';
+import { ReadStream } from 'node:tty';
+import { nativePty, spawnHelper } from './native-pty.ts';
+
+/** How a process ended, as the kernel says. */
+export type ProcessEnd =
+  | { readonly kind: 'exited'; readonly code: number }
+  | { readonly kind: 'signalled'; readonly signal: string };
+
+export interface PtyOptions {
+  readonly file: string;
+  readonly args: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  readonly cwd: string;
+  readonly umask: number;
+  readonly cols: number;
+  readonly rows: number;
+  readonly onData: (bytes: Buffer) => void;
+  /** Called once, after the last byte: the process has ended and its terminal is closed. */
+  readonly onEnd: (end: ProcessEnd) => void;
+}
+
+export interface Pty {
+  readonly pid: number;
+  /** False when the child has not read for so long that nothing more is kept for it. */
+  write(bytes: Uint8Array): boolean;
+  resize(cols: number, rows: number): void;
+  pause(): void;
+  resume(): void;
+}
+
+/** After the exit, a process it left behind may hold the terminal: its output is waited for so long after the last byte. */
+const leftoverGraceMs = 100;
+/** Input that a child does not read is kept up to here. */
+const maxInputBytes = 4 * 1024 * 1024;
+/** A full input queue of the kernel cannot be waited for (the descriptor is polled for reading only), so it is tried again. */
+const inputRetryMs = 5;
+
+/**
+ * Starts a program on a new terminal. We keep its near side open until the program has exited, so that one which closes its
+ * terminal and lives on (or opens it again) keeps it.
+ */
+export function openPty(options: PtyOptions): Pty {
+  let exit: ProcessEnd | null = null;
+  const child = fork(options, (code, signal) => {
+    exit = signal === 0 ? { kind: 'exited', code } : { kind: 'signalled', signal: signalName(signal) };
+    finish();
+  });
+  let nearSide = openSync(child.pty, constants.O_RDWR | constants.O_NOCTTY);
+  const stream = new ReadStream(child.fd);
+  let closed = false;
+  let lastByteAt = 0;
+  const input = openInput(child.fd);
+
+  function finish(): void {
+    if (nearSide !== -1) closeSync(nearSide);
+    nearSide = -1;
+    lastByteAt = performance.now();
+    if (!closed) waitForLeftovers();
+  }
+
+  function waitForLeftovers(): void {
+    const quietMs = stream.isPaused() ? 0 : performance.now() - lastByteAt;
+    if (closed) return;
+    if (quietMs >= leftoverGraceMs) stream.destroy();
+    else setTimeout(waitForLeftovers, leftoverGraceMs - quietMs + 1);
+  }
+
+  stream.on('data', (bytes: Buffer) => {
+    lastByteAt = performance.now();
+    options.onData(bytes);
+  });
+  stream.on('error', () => {}); // EIO is how Linux says that nobody holds the other side; 'close' follows
+  stream.on('close', () => {
+    closed = true;
+    input.close();
+    if (exit !== null) options.onEnd(exit);
+  });
+  return {
+    pid: child.pid,
+    write: (bytes) => !closed && input.write(bytes),
+    resize: (cols, rows) => {
+      if (!closed) nativePty.resize(child.fd, cols, rows);
+    },
+    pause: () => void stream.pause(),
+    resume: () => void stream.resume(),
+  };
+}
+
+function fork(options: PtyOptions, onExit: (code: number, signal: number) => void): ReturnType<typeof nativePty.fork> {
+  const env = Object.entries(options.env).map(([name, value]) => `${name}=${value}`);
+  const ours = process.umask(options.umask);
+  try {
+    const { file, args, cwd, cols, rows } = options;
+    return nativePty.fork(file, args, env, cwd, cols, rows, -1, -1, true, spawnHelper, onExit);
+  } finally {
+    process.umask(ours);
+  }
+}
+
+interface Input {
+  write(bytes: Uint8Array): boolean;
+  close(): void;
+}
+
+function openInput(fd: number): Input {
+  let queue: Buffer[] = [];
+  let size = 0;
+  let timer: NodeJS.Timeout | null = null;
+
+  function drain(): void {
+    timer = null;
+    for (let head = queue[0]; head !== undefined; head = queue[0]) {
+      const written = tryWrite(fd, head);
+      size -= written;
+      if (written < head.length) {
+        queue[0] = head.subarray(written);
+        timer = setTimeout(drain, inputRetryMs);
+        return;
+      }
+      queue.shift();
+    }
+  }
+
+  return {
+    write(bytes) {
+      if (size + bytes.length > maxInputBytes) return false;
+      queue.push(Buffer.from(bytes));
+      size += bytes.length;
+      if (timer === null) drain();
+      return true;
+    },
+    close() {
+      if (timer !== null) clearTimeout(timer);
+      queue = [];
+      size = 0;
+    },
+  };
+}
+
+/** Gives how many bytes the terminal took; on a terminal that is gone, all of them: nobody will read them. */
+function tryWrite(fd: number, bytes: Buffer): number {
+  try {
+    return writeSync(fd, bytes);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EAGAIN' ? 0 : bytes.length;
+  }
+}
+
+function signalName(number: number): string {
+  return Object.entries(os.signals).find(([, value]) => value === number)?.[0] ?? `SIG${number}`;
+}

@@ -1,0 +1,152 @@
+import { createRequire } from 'node:module';
+import type { Terminal as HeadlessTerminal } from '@xterm/headless';
+import type { ScreenText } from './protocol.ts';
+import { fold, unfold } from './fold.ts';
+import { readScreen, renderRepaint } from './repaint.ts';
+import { coreOf } from './xterm-core.ts';
+
+const require = createRequire(import.meta.url);
+
+/** `@xterm/headless` is a megabyte: it is loaded when the first screen is looked at. */
+export function newTerminal(cols: number, rows: number, scrollback: number): HeadlessTerminal {
+  const xterm = require('@xterm/headless') as typeof import('@xterm/headless');
+  return new xterm.Terminal({ cols, rows, scrollback, allowProposedApi: true, logLevel: 'off' });
+}
+
+/** The part of xterm that parses at once; the public `write` parses in a later turn. No handler of ours is asynchronous. */
+export function writeNow(terminal: HeadlessTerminal, bytes: Uint8Array | string): void {
+  coreOf(terminal).writeSync(bytes);
+}
+
+/** Output kept as bytes before it is fed into a screen: few sessions are ever looked at, and many print less than this. */
+const maxPendingBytes = 256 * 1024;
+/** Fed in one go, about a millisecond, so that other sessions' keystrokes are not held up. */
+const sliceBytes = 32 * 1024;
+/** A session that nobody looks at and that is quiet keeps at most this much. */
+const maxRestingBytes = 48 * 1024;
+
+type Pending =
+  | { readonly kind: 'output'; readonly bytes: Buffer }
+  | { readonly kind: 'size'; cols: number; rows: number };
+
+/**
+ * Keeps what a person would see of a session, at the least cost: output waits as bytes until somebody looks, a screen that is
+ * quiet is folded away, and history is left to the recording.
+ */
+export class Screen {
+  #live: HeadlessTerminal | null = null;
+  #folded: Buffer | null = null;
+  readonly #cols: number;
+  readonly #rows: number;
+  #pending: Pending[] = [];
+  #pendingBytes = 0;
+  #reply: ((text: string) => void) | null = null;
+
+  constructor(cols: number, rows: number) {
+    this.#cols = cols;
+    this.#rows = rows;
+  }
+
+  add(bytes: Buffer): void {
+    this.#pending.push({ kind: 'output', bytes });
+    this.#pendingBytes += bytes.length;
+    if (this.#pending.length > 64) this.#joinPending();
+  }
+
+  resize(cols: number, rows: number): void {
+    this.#pending.push({ kind: 'size', cols, rows });
+  }
+
+  /** Whether more waits than may be kept: the session should read no more until `catchUp` says that it is done. */
+  get isBehind(): boolean {
+    return this.#pendingBytes > maxPendingBytes;
+  }
+
+  /** Whether the session holds more memory than an idle one may. */
+  get isHeavy(): boolean {
+    return this.#live !== null || this.#pendingBytes > maxRestingBytes;
+  }
+
+  /** Feeds one slice of what waits; true when nothing waits any more. */
+  catchUp(): boolean {
+    let fed = 0;
+    while (fed < sliceBytes) {
+      const next = this.#pending.shift();
+      if (next === undefined) return true;
+      if (next.kind === 'size') {
+        this.#terminal().resize(next.cols, next.rows);
+        continue;
+      }
+      const slice = next.bytes.subarray(0, sliceBytes - fed);
+      if (slice.length < next.bytes.length) {
+        this.#pending.unshift({ kind: 'output', bytes: next.bytes.subarray(slice.length) });
+      }
+      writeNow(this.#terminal(), slice);
+      this.#pendingBytes -= slice.length;
+      fed += slice.length;
+    }
+    return this.#pending.length === 0;
+  }
+
+  /** The terminal as it is after every byte so far. */
+  view(): HeadlessTerminal {
+    while (!this.catchUp());
+    return this.#terminal();
+  }
+
+  /** Feeds everything and hands what the terminal answers (cursor position, kind of terminal, …) to `reply`. */
+  answerQueries(reply: (text: string) => void): void {
+    this.#terminal();
+    this.#reply = reply;
+    this.view();
+    this.#reply = null;
+  }
+
+  /** Text that paints this screen, with its modes, on any terminal. */
+  repaint(): string {
+    return renderRepaint(this.view());
+  }
+
+  text(): ScreenText {
+    return readScreen(this.view());
+  }
+
+  /** Gives memory back, unless the output stopped within a sequence. */
+  rest(): void {
+    if (!this.isHeavy) return;
+    const terminal = this.view();
+    const folded = fold(terminal);
+    if (folded === null || folded.length > maxRestingBytes) return;
+    this.#folded = folded;
+    this.#live = null;
+    terminal.dispose();
+  }
+
+  #terminal(): HeadlessTerminal {
+    if (this.#live !== null) return this.#live;
+    const open = (cols: number, rows: number): HeadlessTerminal => newTerminal(cols, rows, 0);
+    const terminal = this.#folded === null ? open(this.#cols, this.#rows) : unfold(this.#folded, open);
+    terminal.onData((text) => this.#reply?.(text));
+    this.#live = terminal;
+    this.#folded = null;
+    return terminal;
+  }
+
+  #joinPending(): void {
+    const joined: Pending[] = [];
+    let run: Buffer[] = [];
+    const close = (): void => {
+      if (run.length > 0) joined.push({ kind: 'output', bytes: Buffer.concat(run) });
+      run = [];
+    };
+    for (const next of this.#pending) {
+      if (next.kind === 'output') run.push(next.bytes);
+      else {
+        close();
+        joined.push(next);
+      }
+    }
+    close();
+    this.#pending = joined;
+  }
+}

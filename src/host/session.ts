@@ -1,0 +1,234 @@
+import type { RunId, SessionId } from '../domain/ids.ts';
+import type { KillCause, SessionEnd, SessionState } from '../domain/session.ts';
+import type { Attachment } from './attachment.ts';
+import { readPidStart, signalPid, signalSession } from './processes.ts';
+import type { HostedSession, JournalEvent, SpawnRequest } from './protocol.ts';
+import { openPty, type ProcessEnd, type Pty } from './pty.ts';
+import { openRecording, type Recording } from './recording.ts';
+import { Screen } from './screen.ts';
+import type { SpawnPlan } from './spawn-plan.ts';
+
+/** What a session tells its host. */
+export interface SessionWatcher {
+  /** Something has to be settled at the end of this turn of the event loop. */
+  readonly touched: (session: Session) => void;
+  readonly journal: (session: Session, event: JournalEvent) => void;
+  /** The `ended` entry is on its way into the journal. */
+  readonly ended: (session: Session) => void;
+}
+
+/** Questions of a program to its terminal: status and cursor (`n`), kind (`c`), modes (`$p`), keyboard (`u`), version (`q`). */
+// oxlint-disable-next-line no-control-regex
+const queryPattern = /\u001b(?:\[[?>=]?[0-9;]*(?:n|c|\$p|u|q)|P\+q)/;
+
+/** One PTY process with its recording, its screen and whoever looks at it. */
+export class Session {
+  readonly id: SessionId;
+  readonly run: RunId;
+  readonly title: string;
+  readonly startedAt = Date.now();
+  readonly attachments = new Set<Attachment>();
+  readonly screen: Screen;
+  readonly pidStart: string;
+  lastOutputAt: number | null = null;
+  cols: number;
+  rows: number;
+  #state: SessionState;
+  readonly #pty: Pty;
+  readonly #recording: Recording;
+  readonly #watcher: SessionWatcher;
+  #turn: Buffer[] = [];
+  #sentThisTurn = false;
+  #queryTail = '';
+  #isPaused = false;
+  #killed: { readonly by: KillCause; readonly signal: NodeJS.Signals; readonly isFinal: boolean } | null = null;
+  #killTimer: NodeJS.Timeout | null = null;
+  #waiters: (() => void)[] = [];
+
+  constructor(spawn: SpawnRequest, plan: SpawnPlan, watcher: SessionWatcher) {
+    const { session, run, cols, rows, recording } = spawn;
+    this.id = session;
+    this.run = run;
+    this.title = recording.title;
+    this.cols = cols;
+    this.rows = rows;
+    this.#watcher = watcher;
+    this.screen = new Screen(cols, rows);
+    this.#pty = openPty({
+      ...plan,
+      args: spawn.args,
+      cwd: spawn.cwd,
+      umask: spawn.umask,
+      cols,
+      rows,
+      onData: (bytes) => this.#onData(bytes),
+      onEnd: (end) => this.#onEnd(end),
+    });
+    this.pidStart = readPidStart(this.#pty.pid);
+    this.#state = { kind: 'running', pid: this.#pty.pid };
+    watcher.journal(this, { kind: 'spawned', pid: this.pid, pidStart: this.pidStart, epoch: spawn.epoch });
+    this.#recording = openRecording({
+      path: recording.path,
+      maxBytes: recording.maxBytes,
+      header: castHeader(spawn, plan, this.startedAt),
+      onFailed: (reason) => watcher.journal(this, { kind: 'recording-failed', reason }),
+    });
+  }
+
+  get state(): SessionState {
+    return this.#state;
+  }
+
+  get pid(): number {
+    return this.#pty.pid;
+  }
+
+  get isAlive(): boolean {
+    return this.#state.kind !== 'ended';
+  }
+
+  get writer(): Attachment | null {
+    for (const attachment of this.attachments) if (attachment.isWriter) return attachment;
+    return null;
+  }
+
+  describe(): HostedSession {
+    const { id, run, startedAt, lastOutputAt, title, cols, rows } = this;
+    const attachments = [...this.attachments].map(({ who, isWriter }) => ({ who, writer: isWriter }));
+    return { session: id, run, state: this.#state, startedAt, lastOutputAt, title, cols, rows, attachments };
+  }
+
+  write(bytes: Uint8Array): boolean {
+    return this.isAlive && this.#pty.write(bytes);
+  }
+
+  resize(cols: number, rows: number): void {
+    if (!this.isAlive || (cols === this.cols && rows === this.rows)) return;
+    this.#settleOutput();
+    this.cols = cols;
+    this.rows = rows;
+    this.#pty.resize(cols, rows);
+    this.#recording.resize(cols, rows);
+    this.screen.resize(cols, rows);
+  }
+
+  /** Sends one signal to all processes of the session and leaves the rest to them. */
+  signal(signal: NodeJS.Signals, by: KillCause): void {
+    this.#killed ??= { by, signal, isFinal: false };
+    this.#signalAll(signal);
+  }
+
+  /** Ends the session: politely, and with SIGKILL after `graceMs`. Resolves when it has ended. */
+  stop(signal: NodeJS.Signals, graceMs: number, by: KillCause): Promise<void> {
+    if (this.#state.kind === 'ended') return Promise.resolve();
+    if (this.#killed?.isFinal !== true) this.#killed = { by, signal, isFinal: true };
+    this.#signalAll(signal);
+    if (signal !== 'SIGHUP' && signal !== 'SIGKILL') this.#signalAll('SIGHUP'); // interactive shells ignore SIGTERM
+    this.#signalAll('SIGCONT');
+    const killAt = Date.now() + graceMs;
+    if (this.#state.kind !== 'stopping' || killAt < this.#state.killAt) this.#killAt(killAt, graceMs);
+    return new Promise((resolve) => void this.#waiters.push(resolve));
+  }
+
+  /** Writes what this turn brought into the recording and to whoever looks; true when more has to be done in the next one. */
+  settle(): boolean {
+    this.#settleOutput();
+    this.#recording.flush();
+    if (this.screen.isBehind) {
+      this.screen.catchUp();
+      this.#throttle(this.screen.isBehind);
+    }
+    return this.#isPaused;
+  }
+
+  /** Called when the end is on disk: now it may be told. */
+  announceEnd(end: SessionEnd): void {
+    for (const attachment of this.attachments) attachment.end({ kind: 'session-ended', end });
+    this.attachments.clear();
+    for (const resolve of this.#waiters) resolve();
+    this.#waiters = [];
+  }
+
+  #onData(bytes: Buffer): void {
+    if (!this.isAlive) return;
+    if (this.#sentThisTurn) this.#turn.push(bytes);
+    else {
+      this.#sentThisTurn = true; // the echo of a keystroke does not wait for the end of the turn
+      for (const attachment of this.attachments) attachment.send(bytes);
+    }
+    this.#recording.write(bytes);
+    this.screen.add(bytes);
+    this.#answerQueries(bytes);
+    this.lastOutputAt = Date.now();
+    this.#watcher.touched(this);
+  }
+
+  #settleOutput(): void {
+    const rest = this.#turn;
+    this.#sentThisTurn = false;
+    if (rest.length === 0) return;
+    this.#turn = [];
+    if (this.attachments.size === 0) return;
+    const bytes = Buffer.concat(rest);
+    for (const attachment of this.attachments) attachment.send(bytes);
+  }
+
+  /** With nobody at the keyboard, the screen answers for the terminal that is not there: programs wait for it. */
+  #answerQueries(bytes: Buffer): void {
+    const text = this.#queryTail + bytes.toString('latin1');
+    const tail = text.lastIndexOf('\u001b');
+    this.#queryTail = tail >= text.length - 16 && tail !== -1 ? text.slice(tail) : '';
+    if (!queryPattern.test(text)) return;
+    this.#queryTail = '';
+    if (this.writer === null) this.screen.answerQueries((reply) => void this.write(Buffer.from(reply, 'latin1')));
+  }
+
+  #throttle(isBehind: boolean): void {
+    if (isBehind === this.#isPaused) return;
+    this.#isPaused = isBehind;
+    if (isBehind) this.#pty.pause();
+    else this.#pty.resume();
+  }
+
+  #signalAll(signal: NodeJS.Signals): void {
+    if (signalSession(this.pid, signal) === 0 && this.isAlive) signalPid(this.pid, signal);
+  }
+
+  #killAt(killAt: number, graceMs: number): void {
+    this.#state = { kind: 'stopping', pid: this.pid, killAt };
+    if (this.#killTimer !== null) clearTimeout(this.#killTimer);
+    this.#killTimer = setTimeout(() => this.#signalAll('SIGKILL'), graceMs);
+  }
+
+  #onEnd(ended: ProcessEnd): void {
+    this.#settleOutput();
+    const droppedBytes = this.#recording.close();
+    if (droppedBytes > 0) this.#watcher.journal(this, { kind: 'recording-truncated', droppedBytes });
+    if (this.#killTimer !== null) clearTimeout(this.#killTimer);
+    if (this.#killed?.isFinal === true) this.#signalAll('SIGKILL'); // what outlives the leader of a session that was stopped
+    const end = this.#endOf(ended);
+    this.#state = { kind: 'ended', end };
+    this.#watcher.journal(this, { kind: 'ended', end });
+    this.#watcher.ended(this);
+  }
+
+  #endOf(ended: ProcessEnd): SessionEnd {
+    const killed = this.#killed;
+    if (killed === null) return ended;
+    if (ended.kind === 'signalled' && (killed.isFinal || ended.signal === killed.signal)) {
+      return { kind: 'killed', by: killed.by, signal: ended.signal };
+    }
+    return killed.isFinal ? { kind: 'killed', by: killed.by, signal: killed.signal } : ended;
+  }
+}
+
+function castHeader(spawn: SpawnRequest, plan: SpawnPlan, startedAt: number) {
+  const env: Record<string, string> = {};
+  for (const name of ['TERM', 'SHELL']) {
+    const value = plan.env[name];
+    if (value !== undefined) env[name] = value;
+  }
+  const { cols, rows, recording } = spawn;
+  const timestamp = Math.floor(startedAt / 1000);
+  return { version: 2, width: cols, height: rows, timestamp, title: recording.title, env } as const;
+}

@@ -1,0 +1,60 @@
+import { spawn } from 'node:child_process';
+import { closeSync, openSync } from 'node:fs';
+import type { Readable } from 'node:stream';
+import { fileURLToPath } from 'node:url';
+import type { Home } from '../config/home.ts';
+import { err, ok, type Result } from '../domain/result.ts';
+import { hostPaths, openPrivateDir } from './paths.ts';
+import type { ConnectError } from './port.ts';
+import { protocolMajor } from './protocol.ts';
+
+const defaultIdleMs = 60_000;
+/** Variables that the host itself has a use for; sessions get theirs from whoever starts them. */
+const ownVariables = ['PATH', 'HOME', 'LANG', 'LC_ALL', 'TZ', 'XDG_RUNTIME_DIR', 'TMPDIR', 'NODE_COMPILE_CACHE'];
+
+/** Starts the host of a home in the background; resolves when it can be connected to. `CIS_HOST_IDLE_SECS` says when it ends. */
+export async function startHost(home: Home, major: number = protocolMajor): Promise<Result<void, ConnectError>> {
+  const paths = hostPaths(home, process.env, major);
+  try {
+    for (const dir of [home.dir, home.logs, paths.dir]) {
+      const foreign = openPrivateDir(dir);
+      if (foreign !== null) return err({ kind: 'not-yours', path: dir, uid: foreign.ownedBy });
+    }
+    const said = await launch(home, major, paths.log);
+    if (said === 'ready') return ok(undefined);
+    if (said.startsWith('{')) return err(JSON.parse(said) as ConnectError);
+    return err({ kind: 'did-not-start', detail: said || 'it ended at once', log: paths.log });
+  } catch (error) {
+    const detail = error instanceof Error ? error.message : String(error);
+    return err({ kind: 'did-not-start', detail, log: paths.log });
+  }
+}
+
+async function launch(home: Home, major: number, logPath: string): Promise<string> {
+  const log = openSync(logPath, 'a', 0o600);
+  const program = fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? './main.ts' : './main.js', import.meta.url));
+  const env = Object.fromEntries(
+    ownVariables.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])),
+  );
+  const child = spawn(process.execPath, [program, home.dir, String(major), String(idleMs())], {
+    cwd: '/',
+    detached: true,
+    env,
+    stdio: ['ignore', log, log, 'pipe'],
+  });
+  closeSync(log);
+  child.unref();
+  const failed = new Promise<string>((resolve) => child.once('error', (error) => resolve(error.message)));
+  return Promise.race([failed, readAll(child.stdio[3] as Readable)]);
+}
+
+function idleMs(): number {
+  const given = Number(process.env['CIS_HOST_IDLE_SECS']);
+  return Number.isFinite(given) && given > 0 ? given * 1000 : defaultIdleMs;
+}
+
+async function readAll(stream: Readable): Promise<string> {
+  let text = '';
+  for await (const chunk of stream) text += String(chunk);
+  return text;
+}

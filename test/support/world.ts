@@ -1,0 +1,220 @@
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { homeAt, type Home } from '../../src/config/home.ts';
+import { connectHost } from '../../src/host/client.ts';
+import type { HostConnection } from '../../src/host/port.ts';
+import { newTerminal, writeNow } from '../../src/host/screen.ts';
+import { openPty } from '../../src/host/pty.ts';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const node = join(root, 'node_modules/node/bin/node');
+
+export interface Ended {
+  readonly code: number | null;
+  readonly signal: string | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface CisOptions {
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  readonly cwd?: string;
+  readonly stdin?: string;
+}
+
+/** A person's terminal with a program in it. */
+export interface TestTerminal {
+  readonly pid: number;
+  /** What the person sees now, without trailing blanks. */
+  screen(): string;
+  /** All bytes that the program wrote. */
+  output(): Buffer;
+  /** Resolves with the screen once it shows `text`; fails when the program ends before that. */
+  waitForText(text: string | RegExp): Promise<string>;
+  /** Resolves once `look` finds something on the screen. */
+  waitFor<T>(look: (screen: string) => T | null | undefined | false): Promise<T>;
+  type(text: string): void;
+  resize(cols: number, rows: number): void;
+  signal(name: NodeJS.Signals): void;
+  readonly ended: Promise<{ readonly code: number | null; readonly signal: string | null }>;
+}
+
+/** A home of its own with the built program; closing it stops the host and kills what is left. */
+export interface World extends AsyncDisposable {
+  readonly home: Home;
+  /** An empty directory to work in. */
+  readonly dir: string;
+  readonly env: Readonly<Record<string, string>>;
+  cis(args: readonly string[], options?: CisOptions): Promise<Ended>;
+  terminal(
+    args: readonly string[],
+    options?: CisOptions & { readonly cols?: number; readonly rows?: number },
+  ): TestTerminal;
+  host(options?: { readonly start?: boolean; readonly what?: string }): Promise<HostConnection>;
+}
+
+/** Opens a hermetic world. */
+export function openWorld(): World {
+  const base = mkdtempSync(join(tmpdir(), 'cis-'));
+  const home = homeAt(join(base, 'home'));
+  const dir = mkdtempSync(join(base, 'work-'));
+  const env = testEnv(base, home);
+  const terminals = new Set<TestTerminal>();
+  return {
+    home,
+    dir,
+    env,
+    cis: (args, options = {}) => runCis(args, { cwd: dir, ...options, env: { ...env, ...options.env } }),
+    terminal(args, options = {}) {
+      const opened = openTerminal(args, { cwd: dir, ...options, env: { ...env, ...options.env } });
+      terminals.add(opened);
+      return opened;
+    },
+    async host({ start = true, what = 'a test' } = {}) {
+      process.env['CIS_HOST_IDLE_SECS'] = env['CIS_HOST_IDLE_SECS'];
+      const connection = await connectHost({ home, what, start });
+      if (!connection.ok) throw new Error(JSON.stringify(connection.error));
+      return connection.value;
+    },
+    async [Symbol.asyncDispose]() {
+      for (const terminal of terminals) terminal.signal('SIGKILL');
+      killAllOf(base);
+      await Promise.all([...terminals].map((terminal) => terminal.ended));
+      rmSync(base, { recursive: true, force: true, maxRetries: 5 });
+    },
+  };
+}
+
+function testEnv(base: string, home: Home): Record<string, string> {
+  return {
+    PATH: process.env['PATH'] ?? '/usr/bin:/bin',
+    HOME: base,
+    CIS_HOME: home.dir,
+    CIS_HOST_IDLE_SECS: '20',
+    CIS_TEST_WORLD: base,
+    LANG: 'C.UTF-8',
+    TZ: 'UTC',
+    TERM: 'xterm-256color',
+    NO_COLOR: '1',
+  };
+}
+
+type RunOptions = CisOptions & { readonly env: Readonly<Record<string, string | undefined>> };
+
+function runCis(args: readonly string[], options: RunOptions): Promise<Ended> {
+  const child = spawn(node, [join(root, 'bin/cis'), ...args], { cwd: options.cwd, env: options.env, stdio: 'pipe' });
+  const out: Buffer[] = [];
+  const errors: Buffer[] = [];
+  child.stdout.on('data', (chunk: Buffer) => out.push(chunk));
+  child.stderr.on('data', (chunk: Buffer) => errors.push(chunk));
+  child.stdin.on('error', () => {});
+  child.stdin.end(options.stdin ?? '');
+  return new Promise((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', (code, signal) => {
+      resolve({ code, signal, stdout: Buffer.concat(out).toString(), stderr: Buffer.concat(errors).toString() });
+    });
+  });
+}
+
+function openTerminal(
+  args: readonly string[],
+  options: RunOptions & { readonly cols?: number; readonly rows?: number },
+): TestTerminal {
+  const { cols = 80, rows = 24 } = options;
+  const terminal = newTerminal(cols, rows, 1_000);
+  const ended = Promise.withResolvers<{ code: number | null; signal: string | null }>();
+  const bytes: Buffer[] = [];
+  const watchers = new Set<() => void>();
+  let isOver = false;
+  const env = Object.entries(options.env).flatMap(([name, value]) =>
+    value === undefined ? [] : [[name, value] as const],
+  );
+  const pty = openPty({
+    file: node,
+    args: [join(root, 'bin/cis'), ...args],
+    env: Object.fromEntries(env),
+    cwd: options.cwd ?? '/',
+    umask: 0o022,
+    cols,
+    rows,
+    onData(chunk) {
+      bytes.push(chunk);
+      writeNow(terminal, chunk);
+      for (const watch of watchers) watch();
+    },
+    onEnd(end) {
+      isOver = true;
+      ended.resolve(end.kind === 'exited' ? { code: end.code, signal: null } : { code: null, signal: end.signal });
+      for (const watch of watchers) watch();
+    },
+  });
+  terminal.onData((reply) => void pty.write(Buffer.from(reply)));
+
+  function screen(): string {
+    const buffer = terminal.buffer.active;
+    const lines = Array.from(
+      { length: terminal.rows },
+      (_, row) => buffer.getLine(buffer.baseY + row)?.translateToString(true) ?? '',
+    );
+    return lines.join('\n').trimEnd();
+  }
+
+  function waitFor<T>(look: (screen: string) => T | null | undefined | false): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const watch = (): void => {
+        const found = look(screen());
+        if (found !== null && found !== undefined && found !== false) {
+          watchers.delete(watch);
+          resolve(found);
+        } else if (isOver) reject(new Error(`the program ended, its screen was:\n${screen()}`));
+      };
+      watchers.add(watch);
+      watch();
+    });
+  }
+
+  return {
+    pid: pty.pid,
+    screen,
+    output: () => Buffer.concat(bytes),
+    waitFor,
+    waitForText: (text) =>
+      waitFor((shown) => (typeof text === 'string' ? shown.includes(text) : text.test(shown)) && shown),
+    type: (text) => void pty.write(Buffer.from(text)),
+    resize(newCols, newRows) {
+      terminal.resize(newCols, newRows);
+      pty.resize(newCols, newRows);
+    },
+    signal(name) {
+      if (!isOver) process.kill(pty.pid, name);
+    },
+    ended: ended.promise,
+  };
+}
+
+/** Kills every process of a world: it is known by its home in its arguments, its working directory, or a variable of its environment. */
+function killAllOf(base: string): void {
+  for (const name of readdirSync('/proc').filter((entry) => /^\d+$/.test(entry))) {
+    const pid = Number(name);
+    if (pid === process.pid || !belongsTo(name, base)) continue;
+    try {
+      process.kill(pid, 'SIGKILL');
+    } catch {
+      // it has just ended
+    }
+  }
+}
+
+function belongsTo(pid: string, base: string): boolean {
+  try {
+    if (readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes(base)) return true;
+    if (readlinkSync(`/proc/${pid}/cwd`).startsWith(base)) return true;
+    return readFileSync(`/proc/${pid}/environ`, 'latin1').split('\0').includes(`CIS_TEST_WORLD=${base}`);
+  } catch {
+    return false;
+  }
+}
