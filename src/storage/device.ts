@@ -106,3 +106,9 @@ export function writeEncryption(db: Db, room: string, encryption: 'encrypted' | 
 function limitJson(limit: RateLimit | null): string | null {
   return limit === null ? null : toJson(limit);
 }
+
+/** Rooms whose keys this device has. */
+export function listEncryptedRooms(db: Db): string[] {
+  const rooms = db.prepare(`SELECT room_id FROM matrix_rooms WHERE encryption = 'encrypted' ORDER BY room_id`).pluck();
+  return rooms.all() as string[];
+}

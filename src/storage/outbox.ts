@@ -151,3 +151,17 @@ function toRow(row: RawRow): OutboxRow {
     createdAt: row.created_at,
   };
 }
+
+export interface ParkedRow {
+  readonly id: number;
+  readonly room: string;
+  readonly type: string;
+  readonly reason: string;
+  readonly at: number;
+}
+
+/** What was set aside, the newest first. */
+export function listParked(db: Db, limit: number): ParkedRow[] {
+  const query = `SELECT id, room, type, reason, done_at AS at FROM outbox WHERE state = 'parked' ORDER BY id DESC LIMIT ?`;
+  return db.prepare(query).all(limit) as ParkedRow[];
+}
