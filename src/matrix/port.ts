@@ -51,10 +51,6 @@ export interface SyncBatch {
  */
 export type BatchHandler = (batch: SyncBatch) => Promise<(() => void) | void> | (() => void) | void;
 
-export interface SendOptions {
-  readonly signal?: AbortSignal;
-}
-
 /** What the rest of cis sees of Matrix: one device of one account. */
 export interface RoomTransport {
   readonly userId: string;
@@ -67,11 +63,22 @@ export interface RoomTransport {
   follow(handler: BatchHandler, options: FollowOptions): Promise<Result<void, MatrixFailure>>;
   /** Syncs once and hands on what there is; `timeoutMs` is how long the server may wait for something new. */
   syncOnce(handler: BatchHandler, timeoutMs: number, signal?: AbortSignal): Promise<Result<void, MatrixFailure>>;
+  /** Takes keys and shows what is new without moving the device's place in the sync, for those who only look. */
+  look(since: string | null, timeoutMs: number, signal?: AbortSignal): Promise<Result<Look, MatrixFailure>>;
+  /** One event as `rooms.messages` gives it, decrypted where it is encrypted. */
+  read(room: string, event: JsonObject): Promise<RoomEvent>;
   /** Sends what is in the outbox until the signal; with `untilEmpty`, until nothing waits. */
   drain(options: DrainOptions): Promise<Result<void, MatrixFailure>>;
   /** Sends one to-device message to each named device of each user (`*` for all), encrypted when there is a crypto store. */
   sendToDevices(type: string, to: DeviceTargets, content: JsonObject): Promise<Result<void, MatrixFailure>>;
   close(): Promise<void>;
+}
+
+/** What a look showed, and where the next one goes on. */
+export interface Look {
+  readonly next: string;
+  readonly events: readonly RoomEvent[];
+  readonly deviceMessages: readonly DeviceMessage[];
 }
 
 export type DeviceTargets = Readonly<Record<string, readonly string[]>>;

@@ -6,6 +6,7 @@ import type {
   BatchHandler,
   DeviceMessage,
   FollowOptions,
+  Look,
   Page,
   Protection,
   RoomCrypto,
@@ -89,6 +90,34 @@ export async function syncOnce(
   });
   if (!answer.ok) return answer;
   return takeAnswer(context, answer.value, since, handler, signal);
+}
+
+/**
+ * Takes the keys that wait for this device and looks at what is new, but leaves the stored place in the sync where it is:
+ * whoever follows next misses nothing. `since` goes on from an earlier look; null begins at the stored place.
+ */
+export async function look(
+  context: SyncContext,
+  since: string | null,
+  timeoutMs: number,
+  signal?: AbortSignal,
+): Promise<Result<Look, MatrixFailure>> {
+  const answer = await context.http.json({
+    method: 'GET',
+    path: '/_matrix/client/v3/sync',
+    query: { filter: JSON.stringify(filter), timeout: timeoutMs, since: since ?? context.store.since() ?? undefined },
+    timeoutMs: timeoutMs + 60_000,
+    signal,
+  });
+  if (!answer.ok) return answer;
+  const taken = await takeKeys(context, answer.value);
+  if (!taken.ok) return taken;
+  const events: RoomEvent[] = [];
+  for (const [room, data] of Object.entries(objectIn(objectIn(answer.value, 'rooms'), 'join'))) {
+    const timeline = isObject(data) ? listIn(objectIn(data, 'timeline'), 'events') : [];
+    for (const event of timeline.filter(isObject)) events.push(await readEvent(context.crypto, room, event));
+  }
+  return ok({ next: textOf(answer.value['next_batch'], ''), events, deviceMessages: taken.value });
 }
 
 async function takeAnswer(

@@ -6,7 +6,7 @@ import { openMedia } from './media.ts';
 import { openPause } from './pause.ts';
 import type { DeviceTargets, RoomCrypto, Rooms, RoomTransport, TransportStore } from './port.ts';
 import { drain, type SendContext } from './send.ts';
-import { follow, syncOnce, type SyncContext } from './sync.ts';
+import { follow, look, readEvent, syncOnce, type SyncContext } from './sync.ts';
 
 export interface TransportParts {
   readonly userId: string;
@@ -36,6 +36,8 @@ export function openTransport(parts: TransportParts): WakeableTransport {
     media: openMedia(http),
     follow: (handler, options) => follow(sync, handler, options),
     syncOnce: (handler, timeoutMs, signal) => syncOnce(sync, handler, timeoutMs, signal),
+    look: (since, timeoutMs, signal) => look(sync, since, timeoutMs, signal),
+    read: (room, event) => readEvent(crypto, room, event),
     drain: (options) => drain(send, options),
     wake: () => pause.wake(),
     sendToDevices: (type, to, content) => sendToDevices(http, crypto, type, to, content),

@@ -37,10 +37,11 @@ function start(name: string, ...args: string[]): Program {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const reader = createInterface({ input: child.stdout });
+  const ended = once(child, 'exit');
   return {
     child,
     lines: async (count) => {
-      for (let n = 0; n < count; n++) await Promise.race([once(reader, 'line'), once(child, 'exit')]);
+      for (let n = 0; n < count; n++) await Promise.race([once(reader, 'line'), ended]);
     },
   };
 }

@@ -1,6 +1,6 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connectDevice, type Connection } from '../../src/bridge/connect.ts';
 import type { Result } from '../../src/domain/result.ts';
@@ -94,10 +94,15 @@ export function must<T, E>(result: Result<T, E>): T {
   throw new Error(`unexpected failure: ${JSON.stringify(result.error)}`);
 }
 
-async function sharedEngine(): Promise<Engine> {
+/** Where this machine keeps Synapse for the tests. */
+export function sharedInstall(): string {
   const cache = process.env['CIS_TEST_CACHE'] ?? join(homedir(), '.cache', 'cis-test');
-  const dir = join(cache, `synapse-${synapseVersion}`);
-  mkdirSync(cache, { recursive: true });
+  return join(cache, `synapse-${synapseVersion}`);
+}
+
+export async function sharedEngine(): Promise<Engine> {
+  const dir = sharedInstall();
+  mkdirSync(dirname(dir), { recursive: true });
   const lock = `${dir}.lock`;
   const isMine = isInstalled(dir) || tryLock(lock);
   // Another test file installs: its mark is what is waited for.

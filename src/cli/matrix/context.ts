@@ -97,6 +97,9 @@ export async function needRoom(rooms: Rooms, idOrAlias: string): Promise<string>
 
 /** Whose token this is, by the homeserver. */
 export async function whoAmI(http: Http): Promise<{ readonly userId: string; readonly deviceId: string }> {
-  const answer = orFail(await http.json({ method: 'GET', path: '/_matrix/client/v3/account/whoami' }), 'cannot ask who this is');
+  const answer = orFail(
+    await http.json({ method: 'GET', path: '/_matrix/client/v3/account/whoami' }),
+    'cannot ask who this is',
+  );
   return { userId: textOf(answer['user_id'], ''), deviceId: textOf(answer['device_id'], '') };
 }

@@ -11,7 +11,12 @@ export function command(into: Command): Command {
       listings.push(orFail(await rooms.describe(room), `cannot look at ${room}`));
     }
     if (options.json) printJson({ rooms: listings.map(toJson) });
-    else print(listings.length === 0 ? ['in no room yet: cis matrix create-room NAME, or cis matrix join ROOM'] : listings.map(render));
+    else
+      print(
+        listings.length === 0
+          ? ['in no room yet: cis matrix create-room NAME, or cis matrix join ROOM']
+          : listings.map(render),
+      );
   });
 }
 

@@ -34,7 +34,10 @@ async function login(options: Options): Promise<void> {
   const before = findAccount();
   const user = options.user ?? config.matrix.user_id;
   refuseAnother(before, user);
-  const wish = { name: config.matrix.device_name, deviceId: before?.homeserver === homeserver ? before.deviceId : null };
+  const wish = {
+    name: config.matrix.device_name,
+    deviceId: before?.homeserver === homeserver ? before.deviceId : null,
+  };
   const got = await credentials(homeserver, user, options, wish);
   refuseAnother(before, got.account.userId);
   const signing = await settleDevice(got.account, defaultRateLimit, got.password);
@@ -55,7 +58,8 @@ async function credentials(
   options: Options,
   wish: { readonly name: string; readonly deviceId: string | null },
 ): Promise<Got> {
-  if (options.tokenStdin) return { account: await accountOfToken(homeserver, await readStdinLine('token')), password: null };
+  if (options.tokenStdin)
+    return { account: await accountOfToken(homeserver, await readStdinLine('token')), password: null };
   const { loginFlows, loginWithPassword, loginWithSso } = await import('../../matrix/sdk/login.ts');
   if (options.sso) {
     const show = (link: string): boolean => process.stderr.write(`open this address in a browser:\n  ${link}\n`);
@@ -75,23 +79,32 @@ async function credentials(
 
 async function needFlow(flows: readonly string[], wanted: string): Promise<void> {
   if (flows.includes(wanted)) return;
-  const hint = flows.includes('m.login.sso') ? 'log in by its web page: --sso' : 'use an access token of another client: --token-stdin';
+  const hint = flows.includes('m.login.sso')
+    ? 'log in by its web page: --sso'
+    : 'use an access token of another client: --token-stdin';
   throw new CommandError('refused', 'this homeserver takes no passwords', [hint]);
 }
 
 async function accountOfToken(homeserver: string, accessToken: string): Promise<Account> {
   const { userId, deviceId } = await whoAmI(openHttp(homeserver, accessToken));
-  if (deviceId === '') throw new CommandError('refused', 'this token belongs to no device', ['cis needs one, for its keys']);
+  if (deviceId === '')
+    throw new CommandError('refused', 'this token belongs to no device', ['cis needs one, for its keys']);
   return { homeserver, userId, deviceId, accessToken };
 }
 
 function addressOf(text: string | null): string {
-  if (text === null) throw new CommandError('usage', 'which homeserver? give --homeserver URL', ['or start a private one: cis matrix up']);
+  if (text === null)
+    throw new CommandError('usage', 'which homeserver? give --homeserver URL', [
+      'or start a private one: cis matrix up',
+    ]);
   const url = URL.parse(text.includes('://') ? text : `https://${text}`);
-  if (url === null || !/^https?:$/.test(url.protocol)) throw new CommandError('usage', `"${text}" is not the address of a homeserver`);
+  if (url === null || !/^https?:$/.test(url.protocol))
+    throw new CommandError('usage', `"${text}" is not the address of a homeserver`);
   const isLocal = ['localhost', '127.0.0.1', '[::1]'].includes(url.hostname);
   if (url.protocol === 'http:' && !isLocal) {
-    throw new CommandError('usage', 'a password must not travel unencrypted: use https', ['http is accepted for this machine only']);
+    throw new CommandError('usage', 'a password must not travel unencrypted: use https', [
+      'http is accepted for this machine only',
+    ]);
   }
   return url.href.replace(/\/+$/, '');
 }
@@ -99,7 +112,8 @@ function addressOf(text: string | null): string {
 /** One home is one device of one account: the queue and the keys belong to it. */
 function refuseAnother(before: Account | null, user: string | null): void {
   if (before === null || user === null) return;
-  const isSame = user === before.userId || user.replace(/^@/, '') === before.userId.slice(1, before.userId.indexOf(':'));
+  const isSame =
+    user === before.userId || user.replace(/^@/, '') === before.userId.slice(1, before.userId.indexOf(':'));
   if (isSame) return;
   throw new CommandError('refused', `this home is logged in as ${before.userId}`, [
     'log out first with `cis matrix logout`, or use another CIS_HOME',

@@ -11,7 +11,8 @@ export async function readStdinLine(what: string): Promise<string> {
 /** Asks on the terminal without showing what is typed. */
 export async function askSecret(question: string): Promise<string> {
   const { stdin, stderr } = process;
-  if (!stdin.isTTY) throw new CommandError('usage', 'stdin is not a terminal', ['give the password with --password-stdin']);
+  if (!stdin.isTTY)
+    throw new CommandError('usage', 'stdin is not a terminal', ['give the password with --password-stdin']);
   stderr.write(question);
   stdin.setRawMode(true);
   stdin.setEncoding('utf8');

@@ -10,7 +10,11 @@ import { CommandError } from '../exit.ts';
  * Makes this home the device that logged in: token kept, row in the database, keys made and uploaded, and the device signed by
  * the account where that can be done without a person.
  */
-export async function settleDevice(account: Account, limit: RateLimit | null, password: string | null): Promise<CrossSigning> {
+export async function settleDevice(
+  account: Account,
+  limit: RateLimit | null,
+  password: string | null,
+): Promise<CrossSigning> {
   const { connectDevice } = await import('../../bridge/connect.ts');
   const { ensureCrossSigning } = await import('../../matrix/crypto/cross-signing.ts');
   const db = openWriter();

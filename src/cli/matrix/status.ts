@@ -52,10 +52,16 @@ async function problemOf(account: Account): Promise<string | null> {
 function render({ account, problem, device, outbox, parked, server }: Status): string[] {
   const limit = device?.limit ?? null;
   return [
-    account === null ? 'not logged in (cis matrix login, or cis matrix up)' : `${account.userId}, device ${account.deviceId}`,
+    account === null
+      ? 'not logged in (cis matrix login, or cis matrix up)'
+      : `${account.userId}, device ${account.deviceId}`,
     ...(account === null ? [] : [`homeserver  ${account.homeserver}  ${problem ?? 'answers'}`]),
-    ...(server === null ? [] : [`own server  ${server.url}  ${server.pid === null ? 'stopped (cis matrix up)' : `runs, pid ${server.pid}`}`]),
-    ...(device === null ? [] : [`limit       ${limit === null ? 'lifted' : `${limit.perSecond} events/s, ${limit.burst} at once`}`]),
+    ...(server === null
+      ? []
+      : [`own server  ${server.url}  ${server.pid === null ? 'stopped (cis matrix up)' : `runs, pid ${server.pid}`}`]),
+    ...(device === null
+      ? []
+      : [`limit       ${limit === null ? 'lifted' : `${limit.perSecond} events/s, ${limit.burst} at once`}`]),
     `outbox      ${outbox.waiting} waiting, ${outbox.sent} sent, ${outbox.parked} set aside${ageOf(outbox.oldestAt)}`,
     ...(outbox.lastError === null ? [] : [`last error  ${outbox.lastError}`]),
     ...parked.map((row) => `set aside   ${row.type} for ${row.room}: ${row.reason}`),

@@ -50,7 +50,10 @@ function ssoToken(show: (back: string) => void, signal: AbortSignal): Promise<st
   return new Promise((resolve) => {
     const server = createServer((request, response) => {
       const token = new URL(request.url ?? '/', 'http://127.0.0.1').searchParams.get('loginToken');
-      response.writeHead(token === null ? 404 : 200, { 'Content-Type': 'text/plain; charset=utf-8', Connection: 'close' });
+      response.writeHead(token === null ? 404 : 200, {
+        'Content-Type': 'text/plain; charset=utf-8',
+        Connection: 'close',
+      });
       response.end(token === null ? 'nothing here\n' : 'Logged in: go back to the terminal.\n');
       if (token !== null) finish(token);
     });
@@ -104,4 +107,11 @@ function failureOf(error: unknown): MatrixFailure {
 }
 
 const nothing = (): void => {};
-const quiet: Logger = { trace: nothing, debug: nothing, info: nothing, warn: nothing, error: nothing, getChild: () => quiet };
+const quiet: Logger = {
+  trace: nothing,
+  debug: nothing,
+  info: nothing,
+  warn: nothing,
+  error: nothing,
+  getChild: () => quiet,
+};
