@@ -90,7 +90,7 @@ test('each kind of failure has its exit code and says what to do', async () => {
   expect([open.code, open.stderr]).toEqual([2, expect.stringContaining('must not travel unencrypted')]);
   expect((await world.cis(['matrix', 'login', '--user', 'bert'])).code).toBe(2);
   expect((await world.cis(at(server.url), { stdin: 'bert-password\n' })).code).toBe(0);
-  const noRoom = await world.cis(['matrix', 'subscribe', '#nothing:localhost']);
+  const noRoom = await world.cis(['matrix', 'subscribe', `#nothing:localhost:${new URL(server.url).port}`]);
   expect([noRoom.code, noRoom.stderr]).toEqual([4, expect.stringContaining('#nothing:localhost')]);
   const elsewhere = await world.cis([...at(server.url).slice(0, 4), '--user', 'other', '--password-stdin'], {
     stdin: 'x\n',

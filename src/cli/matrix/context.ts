@@ -1,3 +1,4 @@
+import { mkdirSync } from 'node:fs';
 import { describeFailure, type MatrixFailure } from '../../matrix/failure.ts';
 import { openHttp, textOf, type Http } from '../../matrix/http.ts';
 import type { Rooms } from '../../matrix/port.ts';
@@ -42,6 +43,7 @@ export function openClient(): Client {
 
 /** Opens the database for writing, making it. */
 export function openWriter(): Db {
+  mkdirSync(home().dir, { recursive: true, mode: 0o700 });
   const db = openStorage(home().database);
   if (db.ok) return db.value;
   throw new CommandError('failed', describeStorageError(db.error));

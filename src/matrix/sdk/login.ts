@@ -80,8 +80,11 @@ async function login(homeserver: string, device: DeviceWish, how: LoginBody): Pr
 }
 
 function client(homeserver: string): MatrixClient {
-  return createClient({ baseUrl: homeserver, logger: quiet, localTimeoutMs: 30_000 });
+  return createClient({ baseUrl: homeserver, logger: quiet, fetchFn: fetchInTime });
 }
+
+/** The SDK's own timeout (`localTimeoutMs`) is never cleared and keeps the process alive until it fires; this one does not. */
+const fetchInTime: typeof fetch = (input, init) => fetch(input, { ...init, signal: AbortSignal.timeout(30_000) });
 
 /** The SDK throws; cis tells failures apart by kind. */
 async function guarded<T>(work: () => Promise<T>): Promise<Result<T, MatrixFailure>> {
