@@ -50,7 +50,9 @@ export function listRuns(db: Db, limit: number): RunRow[] {
 export function findRuns(db: Db, text: string): RunRow[] {
   const exact = db.prepare(`${RUN_COLUMNS} WHERE id = ?`).all(text) as RawRun[];
   if (exact.length > 0) return exact.map(toRun);
-  const query = db.prepare(`${RUN_COLUMNS} WHERE substr(id, 1, length(:text)) = :text ORDER BY created_at DESC LIMIT 20`);
+  const query = db.prepare(
+    `${RUN_COLUMNS} WHERE substr(id, 1, length(:text)) = :text ORDER BY created_at DESC LIMIT 20`,
+  );
   return (query.all({ text }) as RawRun[]).map(toRun);
 }
 
