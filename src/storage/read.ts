@@ -144,6 +144,12 @@ export function readLease(db: Db, run: RunId): Lease | null {
   return (query.get(run) as Lease | undefined) ?? null;
 }
 
+/** The number of the last entry of the run's journal that the log has. */
+export function readJournalCursor(db: Db, run: RunId): number {
+  const row = db.prepare('SELECT seq FROM journal_cursors WHERE run_id = ?').get(run) as { seq: number } | undefined;
+  return row?.seq ?? 0;
+}
+
 /** The run chosen with `dag use`, if any. */
 export function readActiveRun(db: Db): RunId | null {
   const row = db.prepare("SELECT value FROM settings WHERE name = 'active-run'").get() as { value: RunId } | undefined;
