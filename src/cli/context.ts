@@ -29,14 +29,16 @@ export async function openDatabase(): Promise<Db | null> {
 /** Like `openDatabase`, for commands that name something which must be there. */
 export async function needDatabase(): Promise<Db> {
   const db = await openDatabase();
-  if (db === null) throw new CommandError('not-found', 'nothing has run yet', ['start with `cis init`, then `cis dag run dag.toml`']);
+  if (db === null)
+    throw new CommandError('not-found', 'nothing has run yet', ['start with `cis init`, then `cis dag run dag.toml`']);
   return db;
 }
 
 /** What masks secret values of this process's environment wherever text is shown. */
 export async function openScreenRedactor(config: Config): Promise<(text: string) => string> {
   const { findSecrets, openRedactor } = await import('../domain/redact.ts');
-  return openRedactor(findSecrets(process.env, config.general.redact)).mask;
+  const redactor = openRedactor(findSecrets(process.env, config.general.redact));
+  return (text) => redactor.mask(text);
 }
 
 export function print(lines: readonly string[]): void {

@@ -127,7 +127,7 @@ function fire(into: Recorder, due: Due): void {
 }
 
 function fireGate(into: Recorder, node: TaskNode): void {
-  if (node.state.kind !== 'gated' || node.state.gate.kind !== 'recommended' ) return;
+  if (node.state.kind !== 'gated' || node.state.gate.kind !== 'recommended') return;
   switch (node.state.gate.defaultAction) {
     case 'execute':
       return ready(into, node, 'gate');

@@ -7,7 +7,7 @@ export interface Secret {
 export const defaultRedactPatterns: readonly string[] = ['*KEY*', '*TOKEN*', '*SECRET*', '*PASSW*'];
 
 /** Shorter values are words such as `true` or `dev`: masking them would garble everything and hide nothing. */
-export const leastSecretLength = 8;
+const leastSecretLength = 8;
 
 /** Masks a text that comes in pieces; a secret may begin in one and end in another. */
 export interface ChunkRedactor {
@@ -36,14 +36,17 @@ export function findSecrets(env: Readonly<Record<string, string | undefined>>, p
 /** Opens what masks these secrets. Where two overlap in a text, all that either covers is masked. */
 export function openRedactor(secrets: readonly Secret[]): Redactor {
   const known = [...secrets].sort((a, b) => b.value.length - a.value.length);
-  if (known.length === 0) return { mask: (text) => text, openChunks: () => ({ push: (chunk) => chunk, end: () => '' }) };
+  if (known.length === 0)
+    return { mask: (text) => text, openChunks: () => ({ push: (chunk) => chunk, end: () => '' }) };
   return { mask: (text) => maskSpans(text, findSpans(text, known)), openChunks: () => openChunks(known) };
 }
 
 function secretsOf(name: string, value: string): Secret[] {
   const whole = value.trim();
   if (whole.length < leastSecretLength) return [];
-  const lines = whole.includes('\n') ? whole.split(/\r?\n/).filter((line) => line.length >= 16 && !line.startsWith('---')) : [];
+  const lines = whole.includes('\n')
+    ? whole.split(/\r?\n/).filter((line) => line.length >= 16 && !line.startsWith('---'))
+    : [];
   return [whole, ...lines].map((text) => ({ name, value: text }));
 }
 

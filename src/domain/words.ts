@@ -149,7 +149,9 @@ export function describeEvent(event: CisEvent): string {
     case 'run-aborted':
       return `${event.kind.slice(4)}: ${event.reason}`;
     case 'task-gated':
-      return event.gate.kind === 'recommended' ? `${defaultWords[event.gate.defaultAction]} soon unless you say otherwise` : `asks: ${describeGate(event.gate, 0)}`;
+      return event.gate.kind === 'recommended'
+        ? `${defaultWords[event.gate.defaultAction]} soon unless you say otherwise`
+        : `asks: ${describeGate(event.gate, 0)}`;
     case 'task-voted':
       return `${event.by} votes ${event.vote}`;
     case 'task-ready':

@@ -67,7 +67,10 @@ function fillIn(
   return renderCommand(settings.dag, task, command, shell, values);
 }
 
-function writePrelude({ home, settings, task, attempt }: StartRequest, rendered: RenderedCommand): Record<string, string> {
+function writePrelude(
+  { home, settings, task, attempt }: StartRequest,
+  rendered: RenderedCommand,
+): Record<string, string> {
   if (rendered.variables.length === 0) return {};
   const path = secretPath(home, settings.run, task.id, attempt, 'prelude');
   writePrivate(path, renderPrelude(rendered.variables));

@@ -65,4 +65,3 @@ async function applyAlone(options: AskOptions): Promise<DriveEnd | null> {
     releaseLease(db, settings.run, lease.value);
   }
 }
-

@@ -216,8 +216,18 @@ export class Driver {
     }
     for (const one of this.#openSessions()) {
       if (living.has(one.session) || ended.has(one.session)) this.#stopAgain(one.node);
-      else if (!spawned.has(one.session) && (this.#unsent.has(one.session) || hello.value.status.startedAt < one.startedAt)) this.#spawnAgain(one.session);
-      else this.#inbox.push({ seq: 0, at: Date.now(), session: one.session, event: { kind: 'ended', end: { kind: 'lost' } } });
+      else if (
+        !spawned.has(one.session) &&
+        (this.#unsent.has(one.session) || hello.value.status.startedAt < one.startedAt)
+      )
+        this.#spawnAgain(one.session);
+      else
+        this.#inbox.push({
+          seq: 0,
+          at: Date.now(),
+          session: one.session,
+          event: { kind: 'ended', end: { kind: 'lost' } },
+        });
     }
   }
 
@@ -401,7 +411,10 @@ export class Driver {
       case 'turn-done':
         return this.#takeTurnDone(node, session, event.message);
       case 'recording-truncated':
-        return this.#ledger.note({ kind: 'session-recording-truncated', session, droppedBytes: event.droppedBytes }, clock.at);
+        return this.#ledger.note(
+          { kind: 'session-recording-truncated', session, droppedBytes: event.droppedBytes },
+          clock.at,
+        );
       case 'recording-failed':
         return this.#ledger.note({ kind: 'session-recording-failed', session, reason: event.reason }, clock.at);
       case 'ended':
@@ -460,7 +473,8 @@ export class Driver {
     if (end.kind === 'lost' || end.kind === 'not-started') return { text: '', summary: noOutput };
     const output = collectOutput(home, settings.run, task.id, attempt, this.#messages.get(session) ?? null);
     this.#messages.delete(session);
-    if (output.summary.source !== 'none') this.#ledger.output({ task: task.id, attempt, text: output.text, ...output.summary });
+    if (output.summary.source !== 'none')
+      this.#ledger.output({ task: task.id, attempt, text: output.text, ...output.summary });
     if (node.dependents.length > 0 || node.rescuer !== null) {
       writePrivate(`${upstreamDir(home, settings.run)}/${task.id}`, output.text);
     }
@@ -566,6 +580,7 @@ function endOfWrite(error: WriteError): DriveEnd {
 }
 
 function definedOnly(env: Readonly<Record<string, string | undefined>>): Record<string, string> {
-  return Object.fromEntries(Object.entries(env).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])));
+  return Object.fromEntries(
+    Object.entries(env).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),
+  );
 }
-

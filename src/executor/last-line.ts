@@ -11,7 +11,9 @@ export function readLastLine(home: Home, session: SessionId): string | null {
   const parts = parseSessionId(session);
   if (!parts.ok) return null;
   const { run, task, attempt } = parts.value;
-  const lines = readTail(recordingPath(home, run, task, attempt)).split('\n').slice(1);
+  const lines = readTail(recordingPath(home, run, task, attempt))
+    .split('\n')
+    .slice(1);
   const written = lines.map(outputOf).join('');
   const shown = stripVTControlCharacters(written).split(/\r?\n|\r/);
   return shown.findLast((line) => line.trim() !== '')?.trimEnd() ?? null;

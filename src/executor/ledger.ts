@@ -4,7 +4,14 @@ import { applyEvent, nodeOf, type Clock, type RunModel } from '../domain/plan-mo
 import { rollbackTaskId, type TaskId } from '../domain/ids.ts';
 import type { RequestOutcome } from '../domain/request.ts';
 import type { Result } from '../domain/result.ts';
-import { emptyBatch, type Batch, type NewArtifact, type NewOutput, type RunWriter, type WriteError } from '../storage/write.ts';
+import {
+  emptyBatch,
+  type Batch,
+  type NewArtifact,
+  type NewOutput,
+  type RunWriter,
+  type WriteError,
+} from '../storage/write.ts';
 import type { SessionEnd } from '../domain/session.ts';
 
 /** Gathers all that happens in one turn and commits it at once: the log, and the state tables that are its fold. */
@@ -62,7 +69,8 @@ export class Ledger {
   /** Writes what was gathered; nothing gathered writes nothing. */
   commit(): Result<LoggedEvent[], WriteError> {
     const batch = this.#batch;
-    if (batch.events.length === 0 && batch.journalSeq === null && batch.outcomes.length === 0) return { ok: true, value: [] };
+    if (batch.events.length === 0 && batch.journalSeq === null && batch.outcomes.length === 0)
+      return { ok: true, value: [] };
     for (const task of this.#tasks) batch.tasks.push({ task, state: nodeOf(this.#model, task).state });
     const written = this.#writer.write(batch, this.#isDurable);
     this.#batch = emptyBatch();

@@ -12,7 +12,7 @@ export function loadModel(
   each?: (events: readonly LoggedEvent[]) => void,
 ): RunModel {
   const model = createModel(settings);
-  for (let after = 0; ; ) {
+  for (let after = 0; ;) {
     const events = readEvents(db, settings.run, after, 5_000);
     for (const { event, at } of events) applyEvent(model, event, { at, tick: at + tickOffset });
     if (events.length > 0) each?.(events);

@@ -18,7 +18,13 @@ export interface SpawnFacts {
 }
 
 /** Builds the request that starts an attempt of a task. */
-export function spawnTask(facts: SpawnFacts, task: Task, attempt: number, session: SessionId, start: Start): SpawnRequest {
+export function spawnTask(
+  facts: SpawnFacts,
+  task: Task,
+  attempt: number,
+  session: SessionId,
+  start: Start,
+): SpawnRequest {
   return {
     ...common(facts, task, task.id, attempt, session),
     file: start.file,
@@ -63,7 +69,13 @@ function common(facts: SpawnFacts, task: Task, id: TaskId, attempt: number, sess
 }
 
 /** What a session has on top of the executor's environment: the file's, the task's, `--var`, then cis's own. */
-function taskEnv(facts: SpawnFacts, task: Task, id: TaskId, attempt: number, session: SessionId): Record<string, string> {
+function taskEnv(
+  facts: SpawnFacts,
+  task: Task,
+  id: TaskId,
+  attempt: number,
+  session: SessionId,
+): Record<string, string> {
   const { home, settings } = facts;
   const dir = upstreamDir(home, settings.run);
   const env: Record<string, string> = {

@@ -1,6 +1,6 @@
 import { formatDuration } from '../domain/duration.ts';
 import type { CisEvent, LoggedEvent } from '../domain/event.ts';
-import type { RunId, TaskId } from '../domain/ids.ts';
+import type { RunId } from '../domain/ids.ts';
 import type { RunPicture } from '../domain/picture.ts';
 import { blockCommand, describeChoices, describeEvent, gateCommand, subjectOf } from '../domain/words.ts';
 import { toneOf, type Look, type Tone } from './style.ts';
@@ -27,7 +27,13 @@ export function renderEvent(logged: LoggedEvent, look: Look, mask: (text: string
   return renderLine(logged, describeEvent(logged.event), look, mask, ofAll);
 }
 
-function renderLine({ at, event, run }: LoggedEvent, words: string, look: Look, mask: (text: string) => string, ofAll = false): string {
+function renderLine(
+  { at, event, run }: LoggedEvent,
+  words: string,
+  look: Look,
+  mask: (text: string) => string,
+  ofAll = false,
+): string {
   const [sign, tone] = signOf(event, look);
   const about = subjectOf(event);
   const subject = about === '' ? run : ofAll && !about.startsWith(`${run}:`) ? `${run}:${about}` : about;
@@ -65,7 +71,7 @@ function todoOf(event: CisEvent, run: RunId): string | null {
 
 function spent({ at, event }: LoggedEvent, picture: RunPicture): string {
   if (event.kind !== 'task-completed' && event.kind !== 'task-failed') return '';
-  return since(picture.tasks.get(event.task as TaskId)?.startedAt ?? null, at);
+  return since(picture.tasks.get(event.task)?.startedAt ?? null, at);
 }
 
 function since(from: number | null, to: number): string {

@@ -15,15 +15,17 @@ export function command(into: Command): Command {
     .argument('<run:task>', 'a task that has not started; each part may be the beginning of it')
     .option('--command <text>', 'what it runs')
     .option('--prompt <text>', 'what its agent is told')
-    .option('--env <name=value>', 'a variable of its environment; may be given again', (text: string, before: readonly string[] = []) => [
-      ...before,
-      text,
-    ])
+    .option(
+      '--env <name=value>',
+      'a variable of its environment; may be given again',
+      (text: string, before: readonly string[] = []) => [...before, text],
+    )
     .option('--timeout <seconds>', 'how long an attempt may take, or `none`')
     .option('--json', 'print JSON')
     .action(async (text: string, options: Options) => {
       const changes = changesOf(options);
-      if (changes.length === 0) throw new CommandError('usage', 'nothing to amend: give --command, --prompt, --env or --timeout');
+      if (changes.length === 0)
+        throw new CommandError('usage', 'nothing to amend: give --command, --prompt, --env or --timeout');
       const { db, run, task } = await openTask(text);
       for (const change of changes) await wish(db, run, { kind: 'amend', task, change }, options.json === true);
     });

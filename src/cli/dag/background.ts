@@ -31,5 +31,6 @@ export async function startInBackground(
   });
   if (child.connected) child.disconnect();
   child.unref();
-  if (!drives) throw new CommandError('failed', `the background process of run ${settings.run} ended at once`, [`see ${log}`]);
+  if (!drives)
+    throw new CommandError('failed', `the background process of run ${settings.run} ended at once`, [`see ${log}`]);
 }

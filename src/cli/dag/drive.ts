@@ -133,15 +133,20 @@ async function tell(
     case 'left':
       if (by === 'detach') return detach(request);
       process.exitCode = exitCodes.interrupted;
-      return say([`cis: told to end; the sessions of ${settings.run} live on`, `  carry on: cis dag execute --run-id ${settings.run}`]);
+      return say([
+        `cis: told to end; the sessions of ${settings.run} live on`,
+        `  carry on: cis dag execute --run-id ${settings.run}`,
+      ]);
     case 'superseded':
       throw new CommandError('refused', `run ${settings.run} was taken over by another process`, [
         `see: cis dag status ${settings.run}`,
       ]);
     case 'cannot-write':
-      throw new CommandError('failed', `the database ${request.home.database} cannot be written (${end.detail}): nothing new is started`, [
-        `free some space, then carry on: cis dag execute --run-id ${settings.run}`,
-      ]);
+      throw new CommandError(
+        'failed',
+        `the database ${request.home.database} cannot be written (${end.detail}): nothing new is started`,
+        [`free some space, then carry on: cis dag execute --run-id ${settings.run}`],
+      );
     case 'no-host':
       throw new CommandError('unreachable', describeConnectError(end.error), [
         `then carry on: cis dag execute --run-id ${settings.run}`,

@@ -15,7 +15,10 @@ import { runFile } from './run-file.ts';
 export function command(into: Command): Command {
   return addRunOptions(into.argument('[file]', 'a DAG file: then like `dag run`; or the id of a run'))
     .option('--takeover', 'let a run go on here that another home began')
-    .addHelpText('after', '\nWithout a file and without --run-id: the run of `cis dag use`, else the newest unfinished one.')
+    .addHelpText(
+      'after',
+      '\nWithout a file and without --run-id: the run of `cis dag use`, else the newest unfinished one.',
+    )
     .action(async (file: string | undefined, flags: RunFlags) => {
       if (file !== undefined && flags.runId !== undefined && !(await isRun(flags.runId))) return runFile(file, flags);
       if (file !== undefined && (existsSync(file) || !(await isRun(file)))) return runFile(file, flags);
@@ -41,7 +44,9 @@ async function carryOn(text: string | undefined, flags: RunFlags): Promise<void>
   const stored = readRunSettings(db, run);
   if (stored === null) throw new CommandError('not-found', `no run "${run}"`);
   if (state.kind === 'completed') {
-    throw new CommandError('refused', `run ${run} has completed: there is nothing left to do`, [`see: cis dag status ${run}`]);
+    throw new CommandError('refused', `run ${run} has completed: there is nothing left to do`, [
+      `see: cis dag status ${run}`,
+    ]);
   }
   const settings = withFlags(stored, flags);
   const driveFlags = {
@@ -72,5 +77,8 @@ function activeRun(db: Db): RunRow {
   const chosen = readActiveRun(db);
   const run = chosen === null ? listUnfinishedRuns(db)[0] : findRuns(db, chosen)[0];
   if (run !== undefined) return run;
-  throw new CommandError('not-found', 'there is no unfinished run', ['start one: cis dag run FILE', 'or name one: cis dag execute --run-id RUN']);
+  throw new CommandError('not-found', 'there is no unfinished run', [
+    'start one: cis dag run FILE',
+    'or name one: cis dag execute --run-id RUN',
+  ]);
 }

@@ -3,6 +3,7 @@ import { readDagFile } from '../../dagfile/read.ts';
 import { renderProblem, renderProblems } from '../../dagfile/problem.ts';
 import type { Dag } from '../../domain/dag.ts';
 import { parseRunId, type RunId } from '../../domain/ids.ts';
+import type { PlanFacts } from '../../domain/plan-text.ts';
 import type { RunMode, RunSettings } from '../../domain/run.ts';
 import { nameRun } from '../../domain/run-name.ts';
 import { createRun } from '../../storage/create.ts';
@@ -18,8 +19,9 @@ import type { RunFlags } from './run-options.ts';
 export async function runFile(file: string, flags: RunFlags): Promise<void> {
   const loaded = await readConfig(configFlags(flags));
   const dag = await readDag(file, flags, loaded);
-  if (flags.dryRun) return (await import('./dry-run.ts')).printPlan(dag, flags);
   const mode = modeOf(flags, loaded);
+  if (flags.dryRun)
+    return (await import('./dry-run.ts')).printPlan(dag, planFacts(dag, flags, loaded), flags.json === true);
   const db = openToWrite(home());
   const settings = create(db, dag, mode, flags, loaded);
   const driveFlags = {
@@ -33,6 +35,18 @@ export async function runFile(file: string, flags: RunFlags): Promise<void> {
   }
   await startInBackground(home(), settings, driveFlags);
   process.stdout.write(flags.json ? `${JSON.stringify({ run: settings.run })}\n` : `${settings.run}\n`);
+}
+
+function planFacts(dag: Dag, flags: RunFlags, loaded: LoadedConfig): PlanFacts {
+  return {
+    run: flags.runId ?? null,
+    mode: modeOf(flags, loaded),
+    maxWorkers: flags.maxWorkers ?? dag.maxWorkers,
+    defaultAgent: flags.agent ?? dag.defaultAgent ?? loaded.config.dag.default_agent,
+    vars: flags.var ?? {},
+    env: (name) => process.env[name] ?? null,
+    skipsPermissions: () => null,
+  };
 }
 
 function configFlags(flags: RunFlags): Record<string, unknown> {

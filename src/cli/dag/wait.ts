@@ -25,7 +25,10 @@ export function command(into: Command): Command {
     .argument('[run|run:task]', 'its id or the beginning of it')
     .option('--blocked', 'wait until a session waits for a person: 0 when one does, 1 when it ended first')
     .option('--json', 'print JSON')
-    .addHelpText('after', '\nExits as the run did: 0 completed, 1 failed or aborted. A task: 0 completed or skipped, else 1.')
+    .addHelpText(
+      'after',
+      '\nExits as the run did: 0 completed, 1 failed or aborted. A task: 0 completed or skipped, else 1.',
+    )
     .action(async (text: string | undefined, options: Options) => {
       if (text?.includes(':') === true) {
         const { db, run, task } = await openTask(text);

@@ -16,7 +16,13 @@ export interface WishOptions {
 }
 
 /** Tells a run what a person wishes, waits for what becomes of it, and prints that. */
-export async function wish(db: Db, run: RunId, request: RunRequest, json: boolean, source: AnswerSource = me()): Promise<void> {
+export async function wish(
+  db: Db,
+  run: RunId,
+  request: RunRequest,
+  json: boolean,
+  source: AnswerSource = me(),
+): Promise<void> {
   const settings = readRunSettings(db, run);
   if (settings === null) throw new CommandError('not-found', `no run "${run}"`);
   const { config } = await readConfig();
@@ -28,7 +34,9 @@ export async function wish(db: Db, run: RunId, request: RunRequest, json: boolea
     case 'refused':
       throw new CommandError('refused', outcome.reason);
     case 'failed':
-      throw new CommandError('failed', `run ${run} could not be told (${outcome.end.kind})`, [`see: cis dag status ${run}`]);
+      throw new CommandError('failed', `run ${run} could not be told (${outcome.end.kind})`, [
+        `see: cis dag status ${run}`,
+      ]);
   }
 }
 
@@ -42,14 +50,16 @@ export async function openRun(text: string | undefined): Promise<{ readonly db: 
 /** Finds the task that `RUN:TASK` names; each part may be the beginning of it, and `#ATTEMPT` is not looked at. */
 export async function openTask(text: string): Promise<{ readonly db: Db; readonly run: RunId; readonly task: TaskId }> {
   const colon = text.indexOf(':');
-  if (colon < 0) throw new CommandError('usage', `"${text}" names no task`, ['name one as RUN:TASK; `cis dag status` shows them']);
+  if (colon < 0)
+    throw new CommandError('usage', `"${text}" names no task`, ['name one as RUN:TASK; `cis dag status` shows them']);
   const { db, run } = await openRun(text.slice(0, colon));
   const name = text.slice(colon + 1).replace(/#\d*$/, '');
   const tasks = readTasks(db, run).map((row) => row.task);
   const exact = tasks.find((task) => task === name);
   const fitting = exact === undefined ? tasks.filter((task) => task.startsWith(name)) : [exact];
   const [task, other] = fitting;
-  if (task === undefined) throw new CommandError('not-found', `run ${run} has no task "${name}"`, [`see: cis dag status ${run}`]);
+  if (task === undefined)
+    throw new CommandError('not-found', `run ${run} has no task "${name}"`, [`see: cis dag status ${run}`]);
   if (other === undefined) return { db, run, task };
   const shown = fitting.slice(0, 10).map((one) => `${run}:${one}`);
   throw new CommandError('refused', `"${name}" is the beginning of several tasks of run ${run}`, shown);
