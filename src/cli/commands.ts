@@ -21,6 +21,8 @@ export const groups: Readonly<Record<string, string>> = {
  * arguments, options and action; it throws `CommandError` for what a person can mend.
  */
 export const commands: readonly CommandEntry[] = [
+  { path: 'dag run', summary: 'run a DAG file', load: () => import('./dag/run.ts') },
+  { path: 'dag execute', summary: 'run a DAG file, or carry a run on', load: () => import('./dag/execute.ts') },
   { path: 'dag list', summary: 'runs, newest first', load: () => import('./dag/list.ts') },
   { path: 'dag status', summary: 'how a run stands, task by task', load: () => import('./dag/status.ts') },
   { path: 'dag events', summary: 'what happened, line by line', load: () => import('./dag/events.ts') },
@@ -29,6 +31,25 @@ export const commands: readonly CommandEntry[] = [
     summary: 'when each task ran, and what the run waited for',
     load: () => import('./dag/timeline.ts'),
   },
+  { path: 'dag output', summary: 'what tasks left to those after them', load: () => import('./dag/output.ts') },
+  {
+    path: 'dag wait',
+    summary: 'wait until a run ends, or until a session waits for a person',
+    load: () => import('./dag/wait.ts'),
+  },
+  { path: 'dag use', summary: 'choose the run that commands without an id mean', load: () => import('./dag/use.ts') },
+  { path: 'dag pause', summary: 'start nothing new', load: () => import('./dag/pause.ts') },
+  { path: 'dag resume', summary: 'go on after a pause', load: () => import('./dag/resume.ts') },
+  { path: 'dag abort', summary: 'end a run and undo what it says it can undo', load: () => import('./dag/abort.ts') },
+  { path: 'dag retry', summary: 'do again what failed', load: () => import('./dag/retry.ts') },
+  { path: 'dag skip', summary: 'count a task as skipped', load: () => import('./dag/skip.ts') },
+  { path: 'dag fail', summary: 'count an undecided task as failed', hidden: true, load: () => import('./dag/fail.ts') },
+  { path: 'dag amend', summary: 'change a task that has not started', load: () => import('./dag/amend.ts') },
+  { path: 'dag confirm', summary: 'let a task start, or accept a failure', load: () => import('./dag/confirm.ts') },
+  { path: 'dag reject', summary: 'keep a task from starting', load: () => import('./dag/reject.ts') },
+  { path: 'dag vote', summary: 'say yes or no to a task', load: () => import('./dag/vote.ts') },
+  { path: 'dag rm', summary: 'remove a run and its recordings', load: () => import('./dag/rm.ts') },
+  { path: 'dag prune', summary: 'remove runs that ended long ago', load: () => import('./dag/prune.ts') },
   { path: 'config show', summary: 'every setting, and where it was said', load: () => import('./config/show.ts') },
   {
     path: 'config example',
