@@ -26,7 +26,7 @@ const noticeMs = 2_000;
 const restoreModes = [
   '\u001b7\u001b[?1l\u001b>\u001b[?6l\u001b[r\u001b[4l\u001b[?7h\u001b8', // the region takes the cursor home
   '\u001b[?9l\u001b[?1000l\u001b[?1002l\u001b[?1003l\u001b[?1006l\u001b[?1016l\u001b[?1004l\u001b[?2004l\u001b[?2026l',
-  '\u001b[<u\u001b[>4;0m\u001b(B\u000f\u001b[?6l\u001b[m\u001b[0 q\u001b[?25h',
+  '\u001b[<u\u001b[>4;0m\u001b(B\u000f\u001b[m\u001b[0 q\u001b[?25h',
 ].join('');
 
 /** What comes next is written below what the session showed; after a full-screen program, at the bottom of the main buffer. */
@@ -53,8 +53,9 @@ export async function attachTerminal(options: AttachOptions): Promise<Result<Att
   let isAlternate = false;
   using _terminal = holdTerminal(stdin, stdout, () => renderRestore(isAlternate), ended.resolve);
   show = (bytes) => {
-    isAlternate = isAlternateAfter(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length), isAlternate);
-    stdout.write(bytes);
+    const copy = Buffer.from(bytes);
+    isAlternate = isAlternateAfter(copy, isAlternate);
+    stdout.write(keepLineFeeds(copy));
   };
   show(Buffer.from(repaint));
   for (const bytes of early) show(bytes);
@@ -127,6 +128,15 @@ function isAlternateAfter(bytes: Buffer, before: boolean): boolean {
   const entered = bytes.lastIndexOf('\u001b[?1049h');
   const left = bytes.lastIndexOf('\u001b[?1049l');
   return entered === left ? before : entered > left;
+}
+
+/**
+ * Node's raw mode still turns a line feed into carriage return and line feed. A vertical tab moves a terminal's cursor as a line
+ * feed does, and passes unchanged.
+ */
+function keepLineFeeds(bytes: Buffer): Buffer {
+  for (let at = bytes.indexOf(10); at !== -1; at = bytes.indexOf(10, at + 1)) bytes[at] = 11;
+  return bytes;
 }
 
 /** One line over the bottom of the screen; the repaint that follows takes it away. */

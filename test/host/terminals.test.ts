@@ -151,6 +151,21 @@ test('a recording that cannot be written is said, and the session goes on', asyn
   expect(readFileSync(join(world.dir, 'made'), 'utf8')).toBe('two\n');
 });
 
+test('what is written just before the exit is kept whole, whatever was read before', async () => {
+  await using world = openWorld();
+  using host = await world.host();
+  const run = await followRun(host, 'r');
+  await ask(host, { kind: 'environment', env: { PATH: process.env['PATH'] ?? '' } });
+  const names = Array.from({ length: 30 }, (_, index) => `t${index}`);
+  const script = 'stty -opost; head -c 9000 /dev/zero | tr "\\0" x; printf end';
+  for (const name of names) await ask(host, { kind: 'spawn', spawn: spawnRequest(world, `r:${name}`, script) });
+  for (const name of names) {
+    await run.endOf(`r:${name}`);
+    const recorded = decodeRecording(recordingPath(world.home, 'r' as RunId, name as TaskId, 1)).toString();
+    expect(recorded).toBe(`${'x'.repeat(9_000)}end`);
+  }
+});
+
 test('a full disk stops the recording at a whole line, and the session goes on', async ({ skip }) => {
   await using world = openWorld();
   const disk = join(world.dir, 'disk');
