@@ -4,6 +4,8 @@ import type { Command } from 'commander';
 export interface CommandEntry {
   readonly path: string;
   readonly summary: string;
+  /** Called by programs, not by people: not in the help. */
+  readonly hidden?: true;
   readonly load: () => Promise<{ readonly command: (into: Command) => Command }>;
 }
 
@@ -11,6 +13,7 @@ export interface CommandEntry {
 export const groups: Readonly<Record<string, string>> = {
   dag: 'run DAGs and look into their sessions',
   host: 'the background process that owns the terminals',
+  config: 'what cis is set to, and where that was said',
 };
 
 /**
@@ -18,6 +21,14 @@ export const groups: Readonly<Record<string, string>> = {
  * arguments, options and action; it throws `CommandError` for what a person can mend.
  */
 export const commands: readonly CommandEntry[] = [
+  { path: 'dag list', summary: 'runs, newest first', load: () => import('./dag/list.ts') },
+  { path: 'dag status', summary: 'how a run stands, task by task', load: () => import('./dag/status.ts') },
+  { path: 'dag events', summary: 'what happened, line by line', load: () => import('./dag/events.ts') },
+  {
+    path: 'dag timeline',
+    summary: 'when each task ran, and what the run waited for',
+    load: () => import('./dag/timeline.ts'),
+  },
   { path: 'dag sessions', summary: 'list terminal sessions', load: () => import('./dag/sessions.ts') },
   { path: 'dag attach', summary: 'connect this terminal with a session', load: () => import('./dag/attach.ts') },
   { path: 'dag logs', summary: 'show what a session wrote', load: () => import('./dag/logs.ts') },
@@ -27,5 +38,25 @@ export const commands: readonly CommandEntry[] = [
   { path: 'dag unblock', summary: 'answer a session that waits for you', load: () => import('./dag/unblock.ts') },
   { path: 'host status', summary: 'show the host', load: () => import('./host/status.ts') },
   { path: 'host stop', summary: 'end the host', load: () => import('./host/stop.ts') },
-  { path: 'host serve', summary: 'run the host in the foreground', load: () => import('./host/serve.ts') },
+  {
+    path: 'host serve',
+    summary: 'run the host in the foreground',
+    hidden: true,
+    load: () => import('./host/serve.ts'),
+  },
+  { path: 'config show', summary: 'every setting, and where it was said', load: () => import('./config/show.ts') },
+  {
+    path: 'config example',
+    summary: 'a config file with every key and its default',
+    load: () => import('./config/example.ts'),
+  },
+  {
+    path: 'config trust',
+    summary: "lets this project's config set everything",
+    load: () => import('./config/trust.ts'),
+  },
+  { path: 'init', summary: 'make a config and a first DAG file', load: () => import('./init.ts') },
+  { path: 'doctor', summary: 'check everything that cis needs', load: () => import('./doctor.ts') },
+  { path: 'completion', summary: 'completion for bash, zsh or fish', load: () => import('./completion.ts') },
+  { path: 'complete', summary: 'words for a shell to offer', hidden: true, load: () => import('./complete.ts') },
 ];

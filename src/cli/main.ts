@@ -1,63 +1,46 @@
-import { Command, CommanderError } from 'commander';
-import { commands, groups, type CommandEntry } from './commands.ts';
-import { CommandError, exitCodes } from './exit.ts';
+import { CommanderError, type Command } from 'commander';
+import { exitCodes } from './exit.ts';
+import { describeCommanderError, problemOf, writeProblem } from './problem.ts';
+import { buildProgram } from './program.ts';
 
 /** Runs one command line and leaves with its exit code. Only the file of the command that is called is loaded. */
 async function main(argv: readonly string[]): Promise<void> {
+  endQuietlyOnBrokenPipe(process.stdout);
+  endQuietlyOnBrokenPipe(process.stderr);
+  let program: Command | null = null;
   try {
-    const program = await buildProgram(argv);
-    await program.parseAsync(argv, { from: 'user' });
+    const built = await buildProgram(argv);
+    program = built.program;
+    await program.parseAsync(built.argv, { from: 'user' });
   } catch (error) {
-    process.exitCode = report(error);
+    process.exitCode = report(error, argv);
   }
 }
 
-async function buildProgram(argv: readonly string[]): Promise<Command> {
-  const program = root();
-  const called = calledEntry(argv);
-  const parents = new Map<string, Command>();
-  for (const [name, summary] of Object.entries(groups)) {
-    parents.set(name, program.command(name).description(summary));
+/** `cis dag list | head` is no error. Whoever must outlive its reader, such as a run, adds a listener of its own. */
+function endQuietlyOnBrokenPipe(stream: NodeJS.WriteStream): void {
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+    if (stream.listenerCount('error') === 1) process.exit();
+  });
+}
+
+function report(error: unknown, argv: readonly string[]): number {
+  const json = wantsJson(argv);
+  if (error instanceof CommanderError) {
+    if (error.exitCode === 0) return exitCodes.done;
+    const problem = describeCommanderError(error);
+    if (problem !== null) writeProblem(problem, json);
+    return exitCodes.usage;
   }
-  for (const entry of commands) {
-    const words = entry.path.split(' ');
-    const parent = words.length === 1 ? program : parents.get(words[0] ?? '');
-    const command = parent?.command(words.at(-1) ?? '').description(entry.summary);
-    if (command !== undefined && (entry === called || called === null)) await load(entry, command);
-  }
-  return program;
+  const problem = problemOf(error);
+  writeProblem(problem, json);
+  return exitCodes[problem.kind];
 }
 
-async function load(entry: CommandEntry, into: Command): Promise<void> {
-  const file = await entry.load();
-  file.command(into);
-}
-
-function root(): Command {
-  return new Command('cis')
-    .description('runs a DAG in which every task is a session in a real terminal')
-    .exitOverride()
-    .showSuggestionAfterError()
-    .configureHelp({ showGlobalOptions: false });
-}
-
-/** The entry whose words the command line begins with; null when there is none, as for `cis help`. */
-function calledEntry(argv: readonly string[]): CommandEntry | null {
-  const line = argv.join(' ');
-  return commands.find((entry) => line === entry.path || line.startsWith(`${entry.path} `)) ?? null;
-}
-
-function report(error: unknown): number {
-  if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.done : exitCodes.usage;
-  if (error instanceof CommandError) {
-    process.stderr.write(`cis: ${error.message}\n`);
-    for (const hint of error.hints) process.stderr.write(`  ${hint}\n`);
-    return exitCodes[error.kind];
-  }
-  process.stderr.write(
-    `cis: internal error, please report it\n${error instanceof Error ? error.stack : String(error)}\n`,
-  );
-  return exitCodes.internal;
+function wantsJson(argv: readonly string[]): boolean {
+  const end = argv.indexOf('--');
+  return (end === -1 ? argv : argv.slice(0, end)).includes('--json');
 }
 
 await main(process.argv.slice(2));

@@ -19,6 +19,13 @@ export interface Dag {
   readonly workDir: string;
   readonly env: Readonly<Record<string, string>>;
   readonly matrix: MatrixSettings;
+  /** Values of `{{ var.K }}` that the file itself gives; `--var` beats them. */
+  readonly vars?: Readonly<Record<string, string>>;
+  /** As the file writes it, when it does; tasks without a priority of their own have it as a number. */
+  readonly priority?: string;
+  readonly tags?: readonly string[];
+  /** `auto_attach_on_block`: a `dag run` on a terminal attaches to a session that blocks. */
+  readonly autoAttachOnBlock?: boolean;
   readonly tasks: readonly Task[];
 }
 
@@ -59,6 +66,11 @@ export interface Task {
   readonly onBlocked: BlockedPolicy;
   readonly answers: readonly AnswerRule[];
   readonly placement: Placement;
+  readonly description?: string;
+  /** The skill that gave (or, when it is unknown, would give) what the task does. */
+  readonly skill?: { readonly name: string; readonly known: boolean };
+  /** The task of the file that this one was expanded from, and its values. */
+  readonly matrix?: { readonly of: TaskId; readonly values: Readonly<Record<string, string>> };
 }
 
 export type Action =
@@ -83,6 +95,7 @@ export interface AgentConfig {
   readonly maxTokens?: number;
   readonly timeoutMs?: number;
   readonly permissionMode?: string;
+  readonly systemPrompt?: string;
   /** The name of an environment variable, never a key. */
   readonly apiKeyEnv?: string;
 }

@@ -23,6 +23,21 @@ export type RunEvent =
   | { readonly kind: 'run-mode-changed'; readonly mode: RunMode; readonly room: string | null }
   | { readonly kind: 'run-driver-changed'; readonly epoch: number; readonly pid: number; readonly host: string }
   | { readonly kind: 'run-rolling-back'; readonly then: 'failed' | 'aborted'; readonly reason: string }
+  /** Rollback command `index` (from 1) of a completed task is about to run in `session`. */
+  | {
+      readonly kind: 'run-rollback-starting';
+      readonly task: TaskId;
+      readonly index: number;
+      readonly attempt: number;
+      readonly session: SessionId;
+    }
+  | {
+      readonly kind: 'run-rollback-ended';
+      readonly task: TaskId;
+      readonly index: number;
+      readonly session: SessionId;
+      readonly end: SessionEnd;
+    }
   | { readonly kind: 'run-completed'; readonly debts: number }
   | { readonly kind: 'run-failed'; readonly reason: string }
   | { readonly kind: 'run-aborted'; readonly reason: string }
@@ -58,9 +73,12 @@ export type TaskEvent =
       readonly retryAt: number;
     }
   | { readonly kind: 'task-lost'; readonly task: TaskId; readonly attempt: number }
-  | { readonly kind: 'task-undecided'; readonly task: TaskId; readonly attempt: number }
+  /** A person must decide: `failure` is what `on_failure = "ask"` asks about; without one, the attempt was lost. */
+  | { readonly kind: 'task-undecided'; readonly task: TaskId; readonly attempt: number; readonly failure?: Failure }
   | { readonly kind: 'task-skipped'; readonly task: TaskId; readonly reason: SkipReason }
   | { readonly kind: 'task-cancelled'; readonly task: TaskId; readonly reason: string }
+  /** `dag retry` and `dag execute --run-id`: the task is to be done again, as if it had not been reached yet. */
+  | { readonly kind: 'task-reopened'; readonly task: TaskId; readonly by: string }
   | { readonly kind: 'task-amended'; readonly task: TaskId; readonly change: Amendment; readonly by: string };
 
 export type ReadyCause = 'dependencies' | 'gate' | 'retry' | 'lost' | 'person' | 'rescue';

@@ -6,11 +6,11 @@ import type { SessionEnd } from './session.ts';
 /**
  * One vertex of a run.
  *
- *   pending ─▶ gated ─▶ ready ─▶ starting ─▶ running ⇄ blocked ─▶ completed
- *      │         │        ▲          │          │  │                failed ⎫
- *      │         │        │          │          │  └─▶ waiting-retry ─▶ ready
- *      │         │        │          └──────────┴────▶ lost ─▶ undecided ⎬─▶ ready  (`dag retry`)
- *      └─────────┴────────┴─────────────────────────▶ skipped, cancelled ⎭
+ *   pending ─▶ gated ─▶ ready ─▶ starting ─▶ running ⇄ blocked ─▶ completed ⎫
+ *      │         │        ▲          │          │  │                failed    ⎪
+ *      │         │        │          │          │  └─▶ waiting-retry ─▶ ready ⎬─▶ pending  (`dag retry`)
+ *      │         │        │          └──────────┴────▶ lost ─▶ undecided      ⎪
+ *      └─────────┴────────┴─────────────────────────▶ skipped, cancelled      ⎭
  */
 export type TaskState =
   | { readonly kind: 'pending' }
@@ -34,7 +34,8 @@ export type TaskState =
     }
   | { readonly kind: 'waiting-retry'; readonly attempt: number; readonly retryAt: number; readonly failure: Failure }
   | { readonly kind: 'lost'; readonly attempt: number }
-  | { readonly kind: 'undecided'; readonly attempt: number }
+  /** `failure`: what `on_failure = "ask"` asks about; without one, the attempt was lost. */
+  | { readonly kind: 'undecided'; readonly attempt: number; readonly failure?: Failure }
   | { readonly kind: 'completed'; readonly attempt: number; readonly startedAt: number; readonly endedAt: number }
   | {
       readonly kind: 'failed';
@@ -83,21 +84,21 @@ export type SkipReason =
   /** A rescue task whose task did not fail. */
   | { readonly kind: 'no-failure'; readonly task: TaskId };
 
-/** A transition that is not here cannot happen. */
+/** A transition that is not here cannot happen. Back to `pending` goes only what a person reopens (`task-reopened`). */
 export const taskTransitions = {
-  pending: ['gated', 'ready', 'skipped', 'cancelled'],
-  gated: ['ready', 'skipped', 'failed', 'cancelled'],
-  ready: ['starting', 'skipped', 'cancelled'],
-  starting: ['running', 'blocked', 'failed', 'cancelled', 'completed', 'waiting-retry', 'lost'],
-  running: ['blocked', 'completed', 'failed', 'cancelled', 'waiting-retry', 'lost'],
-  blocked: ['running', 'completed', 'failed', 'cancelled', 'waiting-retry', 'lost'],
-  'waiting-retry': ['ready', 'cancelled'],
-  lost: ['ready', 'waiting-retry', 'undecided', 'failed'],
-  undecided: ['ready', 'skipped', 'failed', 'cancelled'],
-  completed: [],
-  failed: ['ready'],
-  skipped: ['ready'],
-  cancelled: ['ready'],
+  pending: ['gated', 'ready', 'skipped', 'failed', 'cancelled'],
+  gated: ['ready', 'pending', 'skipped', 'failed', 'cancelled'],
+  ready: ['starting', 'pending', 'skipped', 'cancelled'],
+  starting: ['running', 'blocked', 'completed', 'failed', 'skipped', 'cancelled', 'waiting-retry', 'lost', 'undecided'],
+  running: ['blocked', 'completed', 'failed', 'skipped', 'cancelled', 'waiting-retry', 'lost', 'undecided'],
+  blocked: ['running', 'completed', 'failed', 'skipped', 'cancelled', 'waiting-retry', 'lost', 'undecided'],
+  'waiting-retry': ['ready', 'pending', 'skipped', 'cancelled'],
+  lost: ['ready', 'pending', 'waiting-retry', 'undecided', 'failed', 'cancelled'],
+  undecided: ['ready', 'pending', 'skipped', 'failed', 'cancelled'],
+  completed: ['pending'],
+  failed: ['ready', 'pending'],
+  skipped: ['pending'],
+  cancelled: ['pending'],
 } as const satisfies Record<TaskStateKind, readonly TaskStateKind[]>;
 
 /** States from which a task moves no further by itself. */

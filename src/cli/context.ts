@@ -1,0 +1,61 @@
+import { describeConfigProblem, type Config } from '../config/config.ts';
+import { findHome, type Home } from '../config/home.ts';
+import { loadConfig, type LoadedConfig } from '../config/load.ts';
+import type { Db } from '../storage/open.ts';
+import { CommandError } from './exit.ts';
+
+/** Where this user's cis lives, by the environment. */
+export function home(): Home {
+  return findHome(process.env);
+}
+
+/** Reads the config with what the flags gave, by place (`dag.max_workers`); mistakes end the command with exit code 2. */
+export async function readConfig(flags: Readonly<Record<string, unknown>> = {}): Promise<LoadedConfig> {
+  const loaded = await loadConfig({ env: process.env, cwd: process.cwd(), home: home(), flags });
+  if (loaded.ok) return loaded.value;
+  const [first = '', ...rest] = loaded.error.map(describeConfigProblem);
+  throw new CommandError('usage', first, rest);
+}
+
+/** Opens the database for reading; null when nothing ever ran in this home. */
+export async function openDatabase(): Promise<Db | null> {
+  const { openStorageToRead, describeStorageError } = await import('../storage/open.ts');
+  const opened = openStorageToRead(home().database);
+  if (opened.ok) return opened.value;
+  if (opened.error.kind === 'missing') return null;
+  throw new CommandError('failed', describeStorageError(opened.error));
+}
+
+/** Like `openDatabase`, for commands that name something which must be there. */
+export async function needDatabase(): Promise<Db> {
+  const db = await openDatabase();
+  if (db === null)
+    throw new CommandError('not-found', 'nothing has run yet', ['start with `cis init`, then `cis dag run dag.toml`']);
+  return db;
+}
+
+/** What masks secret values of this process's environment wherever text is shown. */
+export async function openScreenRedactor(config: Config): Promise<(text: string) => string> {
+  const { findSecrets, openRedactor } = await import('../domain/redact.ts');
+  return openRedactor(findSecrets(process.env, config.general.redact)).mask;
+}
+
+export function print(lines: readonly string[]): void {
+  if (lines.length > 0) process.stdout.write(`${lines.join('\n')}\n`);
+}
+
+export function printJson(value: unknown): void {
+  process.stdout.write(`${JSON.stringify(value)}\n`);
+}
+
+/** Ends on Ctrl-C and SIGTERM, so that what follows something can clean up; the exit code is then 130 or 143. */
+export function untilInterrupted(): AbortSignal {
+  const abort = new AbortController();
+  const end = (code: number) => () => {
+    process.exitCode = code;
+    abort.abort();
+  };
+  process.once('SIGINT', end(130));
+  process.once('SIGTERM', end(143));
+  return abort.signal;
+}

@@ -1,0 +1,111 @@
+import { formatDuration } from '../domain/duration.ts';
+import type { CisEvent, LoggedEvent } from '../domain/event.ts';
+import type { RunId, TaskId } from '../domain/ids.ts';
+import type { RunPicture } from '../domain/picture.ts';
+import { blockCommand, describeChoices, describeEvent, gateCommand, subjectOf } from '../domain/words.ts';
+import { toneOf, type Look, type Tone } from './style.ts';
+import { oneLine } from './width.ts';
+
+/** The lines for events as they come in, for a pipe or a log: what a person would want to know, one line each. */
+export function renderPlain(
+  events: readonly LoggedEvent[],
+  picture: RunPicture,
+  look: Look,
+  mask: (text: string) => string,
+): string[] {
+  return events.flatMap((logged) => {
+    if (quiet.has(logged.event.kind)) return [];
+    const words = describeEvent(logged.event) + spent(logged, picture);
+    const line = renderLine(logged, words, look, mask);
+    const todo = todoOf(logged.event, picture.run);
+    return todo === null ? [line] : [line, `${' '.repeat(9)}  ${oneLine(mask(todo))}`];
+  });
+}
+
+/** An event as `cis dag events` shows it: nothing left out; `ofAll` names the run as well, where several are mixed. */
+export function renderEvent(logged: LoggedEvent, look: Look, mask: (text: string) => string, ofAll: boolean): string {
+  return renderLine(logged, describeEvent(logged.event), look, mask, ofAll);
+}
+
+function renderLine(
+  { at, event, run }: LoggedEvent,
+  words: string,
+  look: Look,
+  mask: (text: string) => string,
+  ofAll = false,
+): string {
+  const [sign, tone] = signOf(event, look);
+  const about = subjectOf(event);
+  const subject = about === '' ? run : ofAll && !about.startsWith(`${run}:`) ? `${run}:${about}` : about;
+  return `${look.paint(clock(at), 'dim')} ${look.paint(sign, tone)} ${subject}: ${look.paint(oneLine(mask(words)), tone === 'busy' ? 'plain' : tone)}`;
+}
+
+/** What the other events of the same turn say better. */
+const quiet: ReadonlySet<CisEvent['kind']> = new Set([
+  'run-driver-changed',
+  'task-ready',
+  'task-running',
+  'task-voted',
+  'session-started',
+  'session-ended',
+  'session-blocked',
+  'node-seen',
+]);
+
+function todoOf(event: CisEvent, run: RunId): string | null {
+  switch (event.kind) {
+    case 'task-blocked': {
+      const choices = event.block.choices.length === 0 ? '' : `   ${describeChoices(event.block)}`;
+      return blockCommand(event.block, run, event.task) + choices;
+    }
+    case 'task-gated':
+      return gateCommand(event.gate, run, event.task);
+    case 'task-undecided':
+      return `cis dag retry|skip ${run}:${event.task}`;
+    case 'task-failed':
+      return event.attempt > 0 ? `cis dag logs ${run}:${event.task}` : null;
+    default:
+      return null;
+  }
+}
+
+function spent({ at, event }: LoggedEvent, picture: RunPicture): string {
+  if (event.kind !== 'task-completed' && event.kind !== 'task-failed') return '';
+  return since(picture.tasks.get(event.task as TaskId)?.startedAt ?? null, at);
+}
+
+function since(from: number | null, to: number): string {
+  return from === null ? '' : ` (${formatDuration(to - from)})`;
+}
+
+function signOf(event: CisEvent, look: Look): readonly [string, Tone] {
+  switch (event.kind) {
+    case 'task-completed':
+    case 'run-completed':
+      return [look.signs.completed, toneOf.completed];
+    case 'task-failed':
+    case 'run-failed':
+    case 'run-aborted':
+      return [look.signs.failed, toneOf.failed];
+    case 'task-blocked':
+    case 'session-blocked':
+      return [look.signs.blocked, toneOf.blocked];
+    case 'task-gated':
+    case 'task-undecided':
+    case 'task-lost':
+      return [look.signs.gated, toneOf.gated];
+    case 'task-waiting-retry':
+      return [look.signs['waiting-retry'], toneOf['waiting-retry']];
+    case 'task-skipped':
+    case 'task-cancelled':
+      return [look.signs.skipped, toneOf.skipped];
+    default:
+      return [look.signs.running, toneOf.running];
+  }
+}
+
+/** `12:03:04`, local time. */
+function clock(at: number): string {
+  const date = new Date(at);
+  return [date.getHours(), date.getMinutes(), date.getSeconds()].map((part) => String(part).padStart(2, '0')).join(':');
+}
