@@ -1,7 +1,6 @@
 import { Command } from 'commander';
 import { commands, groups, type CommandEntry } from './commands.ts';
 import { describeHelp, sectionOf } from './help.ts';
-import { readVersion } from '../config/version.ts';
 
 export interface Program {
   readonly program: Command;
@@ -12,7 +11,7 @@ export interface Program {
 /** Builds the tree of all commands, with arguments and options for the one that is called and a line of help for the others. */
 export async function buildProgram(given: readonly string[]): Promise<Program> {
   const argv = given[0] === 'help' ? [...given.slice(1).filter((word) => !word.startsWith('-')), '--help'] : given;
-  const program = root(argv);
+  const program = await root(argv);
   const called = calledEntry(argv);
   for (const [name, summary] of Object.entries(groups)) {
     program.command(name).description(summary).helpGroup('Commands:').helpCommand(false);
@@ -37,14 +36,16 @@ async function add(program: Command, entry: CommandEntry, isCalled: boolean): Pr
   if (isCalled) (await entry.load()).command(command);
 }
 
-function root(argv: readonly string[]): Command {
+async function root(argv: readonly string[]): Promise<Command> {
   const program = new Command('cis')
-    .description('Runs a DAG in which every task is a session in a real terminal, and knows when one waits for a person.')
+    .description(
+      'Runs a DAG in which every task is a session in a real terminal, and knows when one waits for a person.',
+    )
     .exitOverride()
     .showSuggestionAfterError()
     .helpCommand(false)
     .configureOutput({ outputError: () => {} });
-  if (argv.includes('--version') || argv.includes('-V')) program.version(readVersion());
+  if (argv[0] === '--version' || argv[0] === '-V') program.version((await import('../host/version.ts')).version);
   else program.option('-V, --version', 'print the version');
   return describeHelp(program);
 }

@@ -48,7 +48,11 @@ export interface PictureFold {
   readonly picture: RunPicture;
   apply(logged: LoggedEvent): void;
   /** Sets a task as the state tables have it; its start and end are those of its latest attempt. */
-  set(task: TaskId, state: TaskState, times: { readonly startedAt: number | null; readonly endedAt: number | null }): void;
+  set(
+    task: TaskId,
+    state: TaskState,
+    times: { readonly startedAt: number | null; readonly endedAt: number | null },
+  ): void;
   setRun(state: RunState, times: { readonly startedAt: number | null; readonly endedAt: number | null }): void;
 }
 
@@ -57,11 +61,22 @@ const nothing: Detail = { kind: 'none' };
 
 /** Opens the picture of a run before anything happened; events, or rows of the state tables, bring it forward. */
 export function openPicture(settings: RunSettings): PictureFold {
-  const tasks = new Map(settings.dag.tasks.map((task, position) => [task.id, firstPicture(settings, position)] as const));
+  const tasks = new Map(
+    settings.dag.tasks.map((task, position) => [task.id, firstPicture(settings, position)] as const),
+  );
   const byKind = new Map<TaskStateKind, Set<TaskId>>([['pending', new Set(tasks.keys())]]);
   const { run, mode, room } = settings;
   const none = { reason: null, startedAt: null, endedAt: null };
-  const picture: Mutable<RunPicture> = { run, dag: settings.dag.name, mode, room, state: 'created', ...none, tasks, byKind };
+  const picture: Mutable<RunPicture> = {
+    run,
+    dag: settings.dag.name,
+    mode,
+    room,
+    state: 'created',
+    ...none,
+    tasks,
+    byKind,
+  };
   const update = (id: TaskId, change: Partial<TaskPicture>): void => {
     const before = tasks.get(id);
     if (before === undefined) return;
@@ -79,7 +94,8 @@ export function openPicture(settings: RunSettings): PictureFold {
       if ('task' in event) update(event.task, taskChange(event, at, settings.run));
     },
     set: (task, state, times) => update(task, { ...changeOfState(state), ...times }),
-    setRun: (state, times) => Object.assign(picture, { state: state.kind, reason: 'reason' in state ? state.reason : null, ...times }),
+    setRun: (state, times) =>
+      Object.assign(picture, { state: state.kind, reason: 'reason' in state ? state.reason : null, ...times }),
   };
 }
 
@@ -140,7 +156,9 @@ function taskChange(event: CisEvent & { task: TaskId }, at: number, run: RunId):
     case 'task-lost':
       return { kind: 'lost', endedAt: at };
     case 'task-undecided':
-      return { kind: 'undecided', session: sessionId(run, event.task, event.attempt), detail: nothing };
+      return { kind: 'undecided', session: sessionId(run, event.task, event.attempt), detail: asked(event.failure) };
+    case 'task-reopened':
+      return { kind: 'pending', startedAt: null, endedAt: null, detail: nothing };
     case 'task-skipped':
       return { kind: 'skipped', detail: { kind: 'skip', reason: event.reason } };
     case 'task-cancelled':
@@ -155,6 +173,11 @@ function taskChange(event: CisEvent & { task: TaskId }, at: number, run: RunId):
 
 function failed(failure: Failure, debt: boolean, retryAt: number | null): Detail {
   return { kind: 'failure', failure, debt, retryAt };
+}
+
+/** Nothing is known of an attempt whose session was lost. */
+function asked(failure: Failure | undefined): Detail {
+  return failure === undefined ? nothing : failed(failure, false, null);
 }
 
 function changeOfState(state: TaskState): Partial<TaskPicture> {
@@ -173,6 +196,8 @@ function detailOf(state: TaskState): Detail {
       return failed(state.failure, false, state.retryAt);
     case 'failed':
       return failed(state.failure, state.debt, null);
+    case 'undecided':
+      return asked(state.failure);
     case 'skipped':
       return { kind: 'skip', reason: state.reason };
     case 'cancelled':

@@ -149,7 +149,9 @@ export function describeEvent(event: CisEvent): string {
     case 'run-aborted':
       return `${event.kind.slice(4)}: ${event.reason}`;
     case 'task-gated':
-      return event.gate.kind === 'recommended' ? `${defaultWords[event.gate.defaultAction]} soon unless you say otherwise` : `asks: ${describeGate(event.gate, 0)}`;
+      return event.gate.kind === 'recommended'
+        ? `${defaultWords[event.gate.defaultAction]} soon unless you say otherwise`
+        : `asks: ${describeGate(event.gate, 0)}`;
     case 'task-voted':
       return `${event.by} votes ${event.vote}`;
     case 'task-ready':
@@ -174,11 +176,18 @@ export function describeEvent(event: CisEvent): string {
     case 'task-lost':
       return 'its session was lost';
     case 'task-undecided':
+      if (event.failure !== undefined) return `${describeFailure(event.failure)}: what now?`;
       return 'its session was lost in the middle of the work: run it again?';
     case 'task-skipped':
       return `skipped: ${describeSkip(event.reason)}`;
     case 'task-cancelled':
       return `cancelled: ${event.reason}`;
+    case 'task-reopened':
+      return `will be done again, says ${event.by}`;
+    case 'run-rollback-starting':
+      return `undoes ${event.task}, step ${event.index}`;
+    case 'run-rollback-ended':
+      return `undoing ${event.task}, step ${event.index}: ${describeEnd(event.end)}`;
     case 'task-amended':
       return `${event.change.kind} changed by ${event.by}`;
     case 'session-started':

@@ -50,8 +50,10 @@ export function listRuns(db: Db, limit: number): RunRow[] {
 export function findRuns(db: Db, text: string): RunRow[] {
   const exact = db.prepare(`${RUN_COLUMNS} WHERE id = ?`).all(text) as RawRun[];
   if (exact.length > 0) return exact.map(toRun);
-  const query = db.prepare(`${RUN_COLUMNS} WHERE substr(id, 1, length(?1)) = ?1 ORDER BY created_at DESC LIMIT 20`);
-  return (query.all(text) as RawRun[]).map(toRun);
+  const query = db.prepare(
+    `${RUN_COLUMNS} WHERE substr(id, 1, length(:text)) = :text ORDER BY created_at DESC LIMIT 20`,
+  );
+  return (query.all({ text }) as RawRun[]).map(toRun);
 }
 
 /** Runs that have not ended, newest first. */
@@ -99,9 +101,9 @@ export function readOpenAttempts(db: Db): AttemptRow[] {
 export function readOutput(db: Db, run: RunId, task: TaskId, attempt: number | null): OutputRow | null {
   const query = db.prepare(
     `SELECT task_id, attempt, text, bytes, cut_from, source FROM outputs
-     WHERE run_id = ? AND task_id = ? AND (?3 IS NULL OR attempt = ?3) ORDER BY attempt DESC LIMIT 1`,
+     WHERE run_id = :run AND task_id = :task AND (:attempt IS NULL OR attempt = :attempt) ORDER BY attempt DESC LIMIT 1`,
   );
-  const row = query.get(run, task, attempt) as RawOutput | undefined;
+  const row = query.get({ run, task, attempt }) as RawOutput | undefined;
   if (row === undefined) return null;
   return {
     task: row.task_id,
@@ -140,6 +142,12 @@ export function readLease(db: Db, run: RunId): Lease | null {
     'SELECT epoch, pid, pid_start AS pidStart, boot_id AS bootId, what FROM leases WHERE run_id = ?',
   );
   return (query.get(run) as Lease | undefined) ?? null;
+}
+
+/** The number of the last entry of the run's journal that the log has. */
+export function readJournalCursor(db: Db, run: RunId): number {
+  const row = db.prepare('SELECT seq FROM journal_cursors WHERE run_id = ?').get(run) as { seq: number } | undefined;
+  return row?.seq ?? 0;
 }
 
 /** The run chosen with `dag use`, if any. */

@@ -22,14 +22,21 @@ export function renderPlain(
   });
 }
 
-/** An event as `cis dag events` shows it: nothing left out. */
-export function renderEvent(logged: LoggedEvent, look: Look, mask: (text: string) => string): string {
-  return renderLine(logged, describeEvent(logged.event), look, mask);
+/** An event as `cis dag events` shows it: nothing left out; `ofAll` names the run as well, where several are mixed. */
+export function renderEvent(logged: LoggedEvent, look: Look, mask: (text: string) => string, ofAll: boolean): string {
+  return renderLine(logged, describeEvent(logged.event), look, mask, ofAll);
 }
 
-function renderLine({ at, event, run }: LoggedEvent, words: string, look: Look, mask: (text: string) => string): string {
+function renderLine(
+  { at, event, run }: LoggedEvent,
+  words: string,
+  look: Look,
+  mask: (text: string) => string,
+  ofAll = false,
+): string {
   const [sign, tone] = signOf(event, look);
-  const subject = subjectOf(event) || run;
+  const about = subjectOf(event);
+  const subject = about === '' ? run : ofAll && !about.startsWith(`${run}:`) ? `${run}:${about}` : about;
   return `${look.paint(clock(at), 'dim')} ${look.paint(sign, tone)} ${subject}: ${look.paint(oneLine(mask(words)), tone === 'busy' ? 'plain' : tone)}`;
 }
 

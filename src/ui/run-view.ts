@@ -9,6 +9,7 @@ import { renderPlain } from './plain.ts';
 import { renderRunTable } from './run-table.ts';
 import { lookFor } from './style.ts';
 import { measureColumns } from './task-line.ts';
+import { toJson } from './to-json.ts';
 import { cut } from './width.ts';
 
 export type ViewKind = 'table' | 'plain' | 'json';
@@ -129,7 +130,10 @@ function isMoving(picture: RunPicture): boolean {
   return picture.startedAt !== null && picture.endedAt === null;
 }
 
-function openLines(options: ViewOptions, put: (events: readonly LoggedEvent[], picture: RunPicture) => void): OpenRunView {
+function openLines(
+  options: ViewOptions,
+  put: (events: readonly LoggedEvent[], picture: RunPicture) => void,
+): OpenRunView {
   const fold = openPicture(options.settings);
   return {
     picture: fold.picture,
@@ -141,9 +145,4 @@ function openLines(options: ViewOptions, put: (events: readonly LoggedEvent[], p
     prompt: () => {},
     close: () => {},
   };
-}
-
-/** One event as a line of NDJSON, each of its texts masked. */
-export function toJson(event: LoggedEvent, mask: (text: string) => string): string {
-  return `${JSON.stringify(event, (_, value: unknown) => (typeof value === 'string' ? mask(value) : value))}\n`;
 }

@@ -25,6 +25,13 @@ export interface CisOptions {
   readonly stdin?: string;
 }
 
+export interface TerminalOptions extends CisOptions {
+  readonly cols?: number;
+  readonly rows?: number;
+  /** A script for Node instead of cis. */
+  readonly program?: string;
+}
+
 /** A person's terminal with a program in it. */
 export interface TestTerminal {
   readonly pid: number;
@@ -49,10 +56,7 @@ export interface World extends AsyncDisposable {
   readonly dir: string;
   readonly env: Readonly<Record<string, string>>;
   cis(args: readonly string[], options?: CisOptions): Promise<Ended>;
-  terminal(
-    args: readonly string[],
-    options?: CisOptions & { readonly cols?: number; readonly rows?: number },
-  ): TestTerminal;
+  terminal(args: readonly string[], options?: TerminalOptions): TestTerminal;
   host(options?: { readonly start?: boolean; readonly what?: string }): Promise<HostConnection>;
 }
 
@@ -120,10 +124,7 @@ function runCis(args: readonly string[], options: RunOptions): Promise<Ended> {
   });
 }
 
-function openTerminal(
-  args: readonly string[],
-  options: RunOptions & { readonly cols?: number; readonly rows?: number },
-): TestTerminal {
+function openTerminal(args: readonly string[], options: RunOptions & TerminalOptions): TestTerminal {
   const { cols = 80, rows = 24 } = options;
   const terminal = newTerminal(cols, rows, 1_000);
   const ended = Promise.withResolvers<{ code: number | null; signal: string | null }>();
@@ -135,7 +136,7 @@ function openTerminal(
   );
   const pty = openPty({
     file: node,
-    args: [join(root, 'bin/cis'), ...args],
+    args: [options.program ?? join(root, 'bin/cis'), ...args],
     env: Object.fromEntries(env),
     cwd: options.cwd ?? '/',
     umask: 0o022,
