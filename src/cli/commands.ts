@@ -21,8 +21,16 @@ export const groups: Readonly<Record<string, string>> = {
  * arguments, options and action; it throws `CommandError` for what a person can mend.
  */
 export const commands: readonly CommandEntry[] = [
-  { path: 'dag validate', summary: 'check DAG files and say all that is wrong', load: () => import('./dag/validate.ts') },
-  { path: 'dag show', summary: 'the plan in waves, with every command and prompt', load: () => import('./dag/show.ts') },
+  {
+    path: 'dag validate',
+    summary: 'check DAG files and say all that is wrong',
+    load: () => import('./dag/validate.ts'),
+  },
+  {
+    path: 'dag show',
+    summary: 'the plan in waves, with every command and prompt',
+    load: () => import('./dag/show.ts'),
+  },
   { path: 'dag graph', summary: 'draw what waits for what', load: () => import('./dag/graph.ts') },
   { path: 'dag schema', summary: 'the JSON Schema of DAG files, for editors', load: () => import('./dag/schema.ts') },
   { path: 'dag list', summary: 'runs, newest first', load: () => import('./dag/list.ts') },

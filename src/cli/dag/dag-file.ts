@@ -58,10 +58,16 @@ export async function needDagOf(text: string): Promise<DagSource> {
   const db = await needDatabase();
   const [found, other] = findRuns(db, text);
   if (found === undefined) {
-    throw new CommandError('not-found', `neither a file nor a run: "${text}"`, ['cis dag list shows the runs there are']);
+    throw new CommandError('not-found', `neither a file nor a run: "${text}"`, [
+      'cis dag list shows the runs there are',
+    ]);
   }
   if (other !== undefined && found.run !== text) {
-    throw new CommandError('refused', `"${text}" is the beginning of several runs`, findRuns(db, text).map(({ run }) => run));
+    throw new CommandError(
+      'refused',
+      `"${text}" is the beginning of several runs`,
+      findRuns(db, text).map(({ run }) => run),
+    );
   }
   const settings = readRunSettings(db, found.run);
   if (settings === null) throw new CommandError('not-found', `the run ${found.run} was removed`);
