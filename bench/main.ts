@@ -79,8 +79,8 @@ async function attempt(name: string, world: World): Promise<Section> {
     return (await benches[name]?.(world)) ?? { measurements: [], targets: [], notes: [] };
   } catch (error) {
     process.exitCode = 1;
-    const reason = error instanceof Error ? error.message : String(error);
-    return { measurements: [], targets: [], notes: [`bench '${name}' failed: ${reason.trim()}`] };
+    const [reason = ''] = (error instanceof Error ? error.message : String(error)).trim().split('\n');
+    return { measurements: [], targets: [], notes: [`The bench '${name}' failed: ${reason}`] };
   }
 }
 
