@@ -62,7 +62,7 @@ export function joinSections(sections: readonly Section[]): Section {
   };
 }
 
-export function isMet(target: Target): boolean {
+function isMet(target: Target): boolean {
   return target.sense === 'at most' ? target.measured <= target.limit : target.measured >= target.limit;
 }
 
