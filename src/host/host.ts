@@ -7,6 +7,7 @@ import { err, ok, type Result } from '../domain/result.ts';
 import { unreachable } from '../domain/unreachable.ts';
 import { Attachment } from './attachment.ts';
 import { openJournal, readJournal, type Journal } from './journal.ts';
+import { collectGarbage } from './garbage.ts';
 import type { Peer } from './peer.ts';
 import type { AttachRequest, HostError, ReplyValue, RequestBody, SpawnRequest } from './protocol.ts';
 import { Session, type SessionWatcher } from './session.ts';
@@ -24,6 +25,8 @@ export interface HostOptions {
 
 /** A screen without output for so long is folded away. */
 const restAfterMs = 3_000;
+/** Screens folded since the last look after which their memory is worth a collection: V8 does none while nothing happens. */
+const collectAfter = 32;
 /** A journal that could not be written is tried again; until then nobody is told. */
 const journalRetryMs = 1_000;
 const stopGraceMs = 5_000;
@@ -46,6 +49,7 @@ export class Host {
   #retry: NodeJS.Timeout | null = null;
   #restTimer: NodeJS.Timeout | null = null;
   #attachments = 0;
+  #folded = 0;
   #isStopping = false;
   readonly #watcher: SessionWatcher = {
     touched: (session) => {
@@ -369,8 +373,11 @@ export class Host {
         if (session.lastOutputAt !== null && session.lastOutputAt > quietSince) continue;
         session.screen.rest();
         this.#restless.delete(session);
+        this.#folded += 1;
       }
-      if (this.#restless.size > 0) this.#restSoon();
+      if (this.#restless.size > 0) return this.#restSoon();
+      if (this.#folded >= collectAfter) collectGarbage();
+      this.#folded = 0;
     }, restAfterMs);
     this.#restTimer.unref();
   }
