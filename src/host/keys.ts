@@ -53,7 +53,7 @@ export function parseKeys(text: string): Result<readonly string[], string> {
 function parseKey(word: string): string | null {
   const byName = named[word.toLowerCase()];
   if (byName !== undefined) return byName;
-  if ([...word].length === 1) return word;
+  if (word.length === String.fromCodePoint(word.codePointAt(0) ?? 0).length) return word;
   const rest = word.slice(2);
   if (/^C-/i.test(word)) return controlKey(rest);
   if (/^S-tab$/i.test(word)) return '\u001b[Z';

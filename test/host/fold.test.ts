@@ -11,7 +11,7 @@ const open = (cols: number, rows: number): Terminal => newTerminal(cols, rows, 0
 const number = (max: number) => fc.integer({ min: 0, max }).map(String);
 const csi = (parameters: number, max: number, finals: string) =>
   fc
-    .tuple(fc.array(number(max), { maxLength: parameters }), fc.constantFrom(...finals))
+    .tuple(fc.array(number(max), { maxLength: parameters }), fc.constantFrom(...finals.split('')))
     .map(([values, final]) => `\u001b[${values.join(';')}${final}`);
 
 /** What programs write, and what they should not: text, movement, erasing, regions, colours, modes, charsets, titles, tabs. */
