@@ -65,7 +65,7 @@ async function crashRound(world: World, run: string, random: (below: number) => 
       if (victim !== 1) cis.child.kill('SIGKILL');
     }
     const end = await cis.ended;
-    if (end.code === 0) return;
+    if (end.code === 0 || look(world, run).events.at(-1)?.kind === 'run-completed') return;
     if (end.code === 3) await decide(world, run, random);
     else expect(end.signal, `${run}: exit ${end.code}: ${end.stderr}`).toBe('SIGKILL');
     args = ['dag', 'execute', '--run-id', run];
