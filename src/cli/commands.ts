@@ -23,6 +23,18 @@ export const groups: Readonly<Record<string, string>> = {
 export const commands: readonly CommandEntry[] = [
   { path: 'dag run', summary: 'run a DAG file', load: () => import('./dag/run.ts') },
   { path: 'dag execute', summary: 'run a DAG file, or carry a run on', load: () => import('./dag/execute.ts') },
+  {
+    path: 'dag validate',
+    summary: 'check DAG files and say all that is wrong',
+    load: () => import('./dag/validate.ts'),
+  },
+  {
+    path: 'dag show',
+    summary: 'the plan in waves, with every command and prompt',
+    load: () => import('./dag/show.ts'),
+  },
+  { path: 'dag graph', summary: 'draw what waits for what', load: () => import('./dag/graph.ts') },
+  { path: 'dag schema', summary: 'the JSON Schema of DAG files, for editors', load: () => import('./dag/schema.ts') },
   { path: 'dag list', summary: 'runs, newest first', load: () => import('./dag/list.ts') },
   { path: 'dag status', summary: 'how a run stands, task by task', load: () => import('./dag/status.ts') },
   { path: 'dag events', summary: 'what happened, line by line', load: () => import('./dag/events.ts') },

@@ -86,6 +86,7 @@ const apiKey = either<string>('a table like { env = "NAME" }', {
   string: refused(
     '`api_key` must not hold a key: the file is kept with the run and shown',
     'put the key into an environment variable and write api_key = { env = "NAME" }',
+    true,
   ),
 });
 

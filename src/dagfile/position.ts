@@ -96,7 +96,8 @@ function toProblem(
   const source = text.slice(start, (lines[line + 1] ?? text.length + 1) - 1).replace(/\r$/u, '');
   const column = [...text.slice(start, range.start)].length + 1;
   const length = [...text.slice(range.start, Math.min(range.end, start + source.length))].length;
-  return { ...base, line: line + 1, column, length: Math.max(1, length), source };
+  const shown = finding.secret === true ? {} : { source };
+  return { ...base, line: line + 1, column, length: Math.max(1, length), ...shown };
 }
 
 function lineOf(starts: readonly number[], offset: number): number {

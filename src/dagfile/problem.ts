@@ -8,6 +8,8 @@ export interface Finding {
   readonly at: At;
   /** Which half of `key = value` is wrong. */
   readonly part: 'key' | 'value';
+  /** The line holds what should not be shown. */
+  readonly secret?: true;
   /** The part of a text that is wrong, in UTF-16 units from its beginning. */
   readonly within?: { readonly start: number; readonly length: number };
 }
