@@ -36,7 +36,7 @@ export function depthsOf(vertices: readonly Vertex[]): Map<string, number> {
 }
 
 /** For each vertex those that wait for it, each once, in the order of the file. */
-export function dependentsOf(vertices: readonly Vertex[]): Map<string, string[]> {
+function dependentsOf(vertices: readonly Vertex[]): Map<string, string[]> {
   const dependents = new Map<string, string[]>(vertices.map((vertex) => [vertex.id, []]));
   for (const vertex of vertices) for (const dep of new Set(vertex.deps)) dependents.get(dep)?.push(vertex.id);
   return dependents;
@@ -79,11 +79,7 @@ function findCycle(vertices: readonly Vertex[]): string[] | null {
 
 /** Everything a task waits for, directly or not: nearest first, each once. */
 export function ancestorsOf(dag: Pick<Dag, 'tasks'>, id: TaskId): TaskId[] {
-  return walkBack(new Map(dag.tasks.map((task) => [task.id, task])), id);
-}
-
-/** As `ancestorsOf`, for callers that ask often and keep the index. */
-export function walkBack(index: ReadonlyMap<string, { readonly deps: readonly TaskId[] }>, id: string): TaskId[] {
+  const index = new Map(dag.tasks.map((task) => [task.id, task]));
   const found = new Set<TaskId>(index.get(id)?.deps);
   for (const ancestor of found) for (const dep of index.get(ancestor)?.deps ?? []) found.add(dep);
   return [...found];
