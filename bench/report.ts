@@ -11,7 +11,7 @@ export interface Measurement {
   readonly values: readonly number[];
 }
 
-export type Unit = 'ms' | 'µs' | 'MiB' | 'KiB' | 'MB/s' | '/s' | '%' | '';
+type Unit = 'ms' | 'µs' | 'MiB' | 'KiB' | 'MB/s' | '/s' | '%' | '';
 
 export interface Target {
   readonly bench: string;

@@ -102,6 +102,9 @@ export class Host {
         return reply(done);
       case 'resize':
         return reply(this.#resize(peer, body.attachment, body.cols, body.rows));
+      case 'repaint':
+        peer.attachments.get(body.attachment)?.attachment.repaint();
+        return reply(done);
       case 'write':
         return reply(this.#write(body.session, body.base64));
       case 'screen':
