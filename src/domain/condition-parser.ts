@@ -184,7 +184,7 @@ function checkPattern(operand: Operand, place: Token): void {
   if (operand.kind !== 'literal')
     throw new Stop(place, 'condition: what follows "matches" is a regular expression in quotes');
   try {
-    new RegExp(String(operand.value), 'mu');
+    RegExp(String(operand.value), 'mu');
   } catch (error) {
     throw new Stop(place, `condition: ${error instanceof Error ? error.message : 'not a regular expression'}`);
   }

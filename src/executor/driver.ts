@@ -262,7 +262,7 @@ export class Driver {
         this.#runTurn();
       } catch (error) {
         this.#isEnded = true;
-        this.#end.reject(error as Error);
+        this.#end.reject(error);
       }
     });
   }

@@ -18,7 +18,7 @@ export function command(into: Command): Command {
     .option(
       '--env <name=value>',
       'a variable of its environment; may be given again',
-      (text: string, before: readonly string[] = []) => [...before, text],
+      (text: string, before: readonly string[] | undefined) => [...(before ?? []), text],
     )
     .option('--timeout <seconds>', 'how long an attempt may take, or `none`')
     .option('--json', 'print JSON')

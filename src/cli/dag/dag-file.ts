@@ -36,7 +36,7 @@ export async function needDag(path: string, options: ReadOptions = {}): Promise<
   return read.value.dag;
 }
 
-export function dagError(path: string, error: ReadDagError): CommandError {
+function dagError(path: string, error: ReadDagError): CommandError {
   if (error.kind === 'unreadable') return new CommandError('usage', error.message);
   const count = error.problems.length;
   const head = `${path} has ${count === 1 ? 'a mistake' : `${count} mistakes`}`;
