@@ -76,7 +76,7 @@ export function write(world: Place, name: string, text: string): string {
 }
 
 /** Null while no host runs in the home of this world. */
-export function hostPid(world: Place): number | null {
+function hostPid(world: Place): number | null {
   const path = join(world.env['CIS_HOME'] ?? '', 'run', 'host.pid');
   if (!existsSync(path)) return null;
   const pid = Number(/\d+/.exec(readFileSync(path, 'utf8'))?.[0]);

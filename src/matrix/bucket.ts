@@ -1,4 +1,4 @@
-import { lanes, type BucketState, type Lane, type RateLimit } from '../domain/room.ts';
+import type { BucketState, Lane, RateLimit } from '../domain/room.ts';
 
 /**
  * Synapse's default, per user over all rooms: 0.2 events a second, ten at once. One of the ten is left unused, because the
@@ -48,10 +48,4 @@ const longestHoldMs = 10 * 60_000;
 
 function tokensNeeded(lane: Lane): number {
   return lane === 'question' || lane === 'outcome' ? 1 : 1 + keptForQuestions;
-}
-
-/** The lane that may send first, of those that have something: the most urgent one, for lesser ones need more tokens. */
-export function mostUrgent(waiting: Iterable<Lane>): Lane | null {
-  const set = new Set(waiting);
-  return lanes.find((lane) => set.has(lane)) ?? null;
 }

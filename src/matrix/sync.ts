@@ -61,7 +61,7 @@ export async function follow(
   return ok(undefined);
 }
 
-export function waitAfter(failure: MatrixFailure, failures: number, random: number): number {
+function waitAfter(failure: MatrixFailure, failures: number, random: number): number {
   return failure.kind === 'rate-limited' ? failure.retryAfterMs : backoffMs(failures, random);
 }
 

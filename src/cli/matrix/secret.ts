@@ -22,7 +22,7 @@ export async function askSecret(question: string): Promise<string> {
       for (const key of chunk) {
         if (key === '\r' || key === '\n') return typed;
         if (key === '\u0003' || key === '\u0004') throw new CommandError('interrupted', 'interrupted');
-        if (key === '\u007f' || key === '\b') typed = [...typed].slice(0, -1).join('');
+        if (key === '\u007f' || key === '\b') typed = Array.from(typed).slice(0, -1).join('');
         else if (key === '\u0015') typed = '';
         else if (key >= ' ') typed += key;
       }

@@ -31,7 +31,7 @@ export async function ensureCrossSigning(
 }
 
 /** True when the account's own identity signed this device. */
-export async function isSigned(crypto: OpenCrypto): Promise<boolean> {
+async function isSigned(crypto: OpenCrypto): Promise<boolean> {
   const { machine } = crypto;
   const device = await machine.getDevice(machine.userId, machine.deviceId);
   return device?.isCrossSignedByOwner() ?? false;

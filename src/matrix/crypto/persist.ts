@@ -95,7 +95,7 @@ function restoreDatabase(factory: FakeFactory, file: Database.Database, name: st
   const records = file.prepare('SELECT key, value FROM records WHERE db = ? AND store = ?');
   return new Promise((resolve, reject) => {
     const request = factory.open(name, schema.version);
-    request.onupgradeneeded = () => {
+    request.addEventListener('upgradeneeded', () => {
       for (const shape of schema.stores) {
         const { keyPath, autoIncrement } = shape;
         const store = request.result.createObjectStore(shape.name, { keyPath, autoIncrement });
@@ -106,12 +106,14 @@ function restoreDatabase(factory: FakeFactory, file: Database.Database, name: st
           else store.put(value);
         }
       }
-    };
-    request.onsuccess = () => {
+    });
+    request.addEventListener('success', () => {
       request.result.close();
       resolve();
-    };
-    request.onerror = () => reject(new Error(`database ${name} cannot be restored: ${String(request.error)}`));
+    });
+    request.addEventListener('error', () =>
+      reject(new Error(`database ${name} cannot be restored: ${String(request.error)}`)),
+    );
   });
 }
 
@@ -262,9 +264,9 @@ interface RawStore {
     get(key: unknown): { readonly value: unknown } | undefined;
     values(range?: unknown): Iterable<{ readonly key: unknown; readonly value: unknown }>;
   };
-  storeRecord(record: unknown, noOverwrite: boolean, log?: unknown): unknown;
-  deleteRecord(range: unknown, log?: unknown): void;
-  clear(log?: unknown): void;
+  storeRecord: (this: RawStore, record: unknown, noOverwrite: boolean, log?: unknown) => unknown;
+  deleteRecord: (this: RawStore, range: unknown, log?: unknown) => void;
+  clear: (this: RawStore, log?: unknown) => void;
 }
 
 interface RawDatabase {
@@ -277,7 +279,7 @@ interface FakeTransaction {
   readonly mode: 'readonly' | 'readwrite' | 'versionchange';
   readonly _scope: ReadonlySet<string>;
   readonly db: { readonly _rawDatabase: RawDatabase };
-  _markFinished(): void;
+  _markFinished: (this: FakeTransaction) => void;
 }
 
 interface FakeStore {
@@ -288,9 +290,7 @@ interface FakeStore {
 interface FakeRequest {
   result: { createObjectStore(name: string, options: object): FakeStore; close(): void };
   error: unknown;
-  onupgradeneeded: () => void;
-  onsuccess: () => void;
-  onerror: () => void;
+  addEventListener(type: 'upgradeneeded' | 'success' | 'error', listener: () => void): void;
 }
 
 interface FakeFactory {

@@ -30,7 +30,7 @@ export type MachineEvent = {
 
 export const machineTypes = Object.keys(schemas) as readonly MachineType[];
 
-export function isMachineType(type: string): type is MachineType {
+function isMachineType(type: string): type is MachineType {
   return Object.hasOwn(schemas, type);
 }
 

@@ -16,7 +16,7 @@ export type InstallProblem =
   | { readonly kind: 'install-failed'; readonly detail: string; readonly log: string };
 
 /** The Python of the environment in `dir`, whether it is there or not. */
-export function venvPython(dir: string): string {
+function venvPython(dir: string): string {
   return join(dir, 'bin', 'python');
 }
 
