@@ -3,7 +3,7 @@ import type { MatrixFailure } from './failure.ts';
 import type { NewRoom, Rooms } from './port.ts';
 
 /** The state event of a room for people that names the room for machines. */
-export const machineRoomState = 'cis.machine_room';
+const machineRoomState = 'cis.machine_room';
 
 export interface MadeRooms {
   readonly room: string;

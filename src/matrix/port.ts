@@ -120,7 +120,7 @@ export interface TransportStore {
   noteError(text: string | null): void;
 }
 
-export interface BatchEnd {
+interface BatchEnd {
   readonly since: string;
   readonly seen: readonly string[];
   readonly undecrypted: readonly { readonly eventId: string; readonly room: string; readonly event: JsonObject }[];

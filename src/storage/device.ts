@@ -76,10 +76,6 @@ export function forgetDevice(db: Db): void {
   forget();
 }
 
-export function writeLimit(db: Db, limit: RateLimit | null): void {
-  db.prepare('UPDATE matrix_device SET limit_json = ?, bucket_json = NULL').run(limitJson(limit));
-}
-
 export function writeBucket(db: Db, bucket: BucketState | null): void {
   db.prepare('UPDATE matrix_device SET bucket_json = ?').run(bucket === null ? null : toJson(bucket));
 }

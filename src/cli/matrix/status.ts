@@ -4,17 +4,27 @@ import { readState, runningPid } from '../../matrix/homeserver/synapse.ts';
 import { openHttp } from '../../matrix/http.ts';
 import type { Account } from '../../matrix/secrets.ts';
 import { readDevice, type DeviceRow } from '../../storage/device.ts';
-import { listParked, summarizeOutbox, type ParkedRow } from '../../storage/outbox.ts';
+import { listParked, summarizeOutbox, unpark, type ParkedRow } from '../../storage/outbox.ts';
 import type { OutboxSummary } from '../../domain/room.ts';
 import { openDatabase, print, printJson } from '../context.ts';
-import { files, findAccount } from './context.ts';
+import { files, findAccount, openWriter } from './context.ts';
 
 export function command(into: Command): Command {
-  return into.option('--json', 'print JSON').action(async (options: { readonly json?: true }) => {
-    const status = await readStatus();
-    if (options.json) printJson(toJson(status));
-    else print(render(status));
-  });
+  return into
+    .option('--retry', 'let what was set aside wait to be sent again')
+    .option('--json', 'print JSON')
+    .action(async (options: { readonly retry?: true; readonly json?: true }) => {
+      if (options.retry) retryParked();
+      const status = await readStatus();
+      if (options.json) printJson(toJson(status));
+      else print(render(status));
+    });
+}
+
+function retryParked(): void {
+  const db = openWriter();
+  unpark(db);
+  db.close();
 }
 
 interface Status {

@@ -8,7 +8,7 @@ export const id = v.pipe(v.string(), v.minLength(1), v.maxLength(255));
 export const text = v.string();
 export const count = v.pipe(wholeNumber, v.minValue(0));
 /** Ms since 1970. */
-export const instant = count;
+export const instant = v.pipe(wholeNumber, v.minValue(0));
 export const exitCode = wholeNumber;
 
 /** A file that was too large for the event: where it lies, its hash, and the key in encrypted rooms. */
