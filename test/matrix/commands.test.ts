@@ -70,6 +70,17 @@ test('login, whoami, rooms, status and logout, with the token in a file of its o
   expect(after.stderr).toContain('cis matrix login');
 });
 
+test('the password is asked for without being shown', async () => {
+  await using world = openWorld();
+  await server.user('emil');
+  const login = world.terminal(['matrix', 'login', '--homeserver', server.url, '--user', 'emil']);
+  await login.waitForText('password of emil:');
+  login.type('emil-passwordX\u007f\r');
+  expect(await login.waitForText('logged in as @emil:')).not.toContain('emil-password');
+  expect((await login.ended).code).toBe(0);
+  expect(login.output().toString()).not.toContain('emil-password');
+});
+
 test('each kind of failure has its exit code and says what to do', async () => {
   await using world = openWorld();
   const at = (homeserver: string) => [

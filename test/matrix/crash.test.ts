@@ -75,6 +75,7 @@ test(
     sender = start('encrypted-sender', senderHome, room, 'finish');
     await once(sender.child, 'exit');
     const sent = await audit(senderHome, readerHome, room, reader);
+    process.stderr.write(`${rounds} rounds, ${sent} messages\n`);
     expect(sent).toBeGreaterThan(rounds);
   },
   60_000 + rounds * 15_000,

@@ -124,6 +124,44 @@ test('device messages arrive encrypted, from device to device', async () => {
   });
 });
 
+test('an event whose key comes late is handed on as unreadable first, and once more, readable, when the key is there', async () => {
+  await using sender = await openTestDevice(await server.user('early'));
+  await using reader = await openTestDevice(await server.user('late'));
+  const room = must(
+    await sender.transport.rooms.create({ name: 'r', encrypted: true, invite: [reader.account.userId] }),
+  );
+  must(await reader.transport.rooms.join(room));
+  for (const device of [sender, reader]) must(await device.transport.syncOnce(() => {}, 0));
+  await say(sender, room, 'patience');
+  await throwKeysAway(reader);
+  const got: RoomEvent[] = [];
+  const sync = async (): Promise<void> => {
+    must(
+      await reader.transport.syncOnce((batch) => {
+        const ofSender = batch.events.filter((event) => event.sender === sender.account.userId);
+        got.push(...ofSender.filter((event) => event.stateKey === null));
+      }, 0),
+    );
+  };
+  await sync();
+  expect(got).toMatchObject([{ type: 'm.room.encrypted', protection: { kind: 'undecryptable' } }]);
+  const keys = await sender.crypto.machine.exportRoomKeys(() => true);
+  await reader.crypto.machine.importExportedRoomKeys(keys, () => {});
+  // Any message to the device is a reason to try again.
+  must(await sender.transport.sendToDevices('cis.test', { [reader.account.userId]: ['*'] }, { v: 1 }));
+  await sync();
+  await sync();
+  expect(got.slice(1)).toMatchObject([{ content: { body: 'patience' }, protection: { kind: 'encrypted' } }]);
+});
+
+/** Syncs past the messages to the device without processing them, as no program should. */
+async function throwKeysAway(device: TestDevice): Promise<void> {
+  const path = '/_matrix/client/v3/sync';
+  const since = String(device.db.prepare('SELECT since FROM matrix_device').pluck().get());
+  const first = must(await device.http.json({ method: 'GET', path, query: { since, timeout: 0 } }));
+  must(await device.http.json({ method: 'GET', path, query: { since: String(first['next_batch']), timeout: 0 } }));
+}
+
 test('a file in an encrypted room is encrypted, and one changed on the way is refused', async () => {
   await using device = await openTestDevice(await server.user('files'));
   const bytes = Buffer.from('a result too long for an event');

@@ -7,7 +7,7 @@ import {
   type MatrixClient,
   type MatrixEvent,
 } from 'matrix-js-sdk';
-import type { Logger } from 'matrix-js-sdk/lib/logger.js';
+import { logger, type Logger } from 'matrix-js-sdk/lib/logger.js';
 import type { Account } from '../../src/matrix/secrets.ts';
 
 /** What a person's client would be: matrix-js-sdk as it comes, with its keys in memory. */
@@ -18,6 +18,7 @@ export interface SdkClient extends AsyncDisposable {
 }
 
 export async function openSdkClient(account: Account): Promise<SdkClient> {
+  Object.assign(logger, quiet);
   const client = createClient({
     baseUrl: account.homeserver,
     userId: account.userId,

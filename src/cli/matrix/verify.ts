@@ -8,14 +8,12 @@ import { failed, files, needAccount, openWriter } from './context.ts';
 
 interface Options {
   readonly ask?: true;
-  readonly yes?: true;
   readonly json?: true;
 }
 
 export function command(into: Command): Command {
   return into
     .option('--ask', 'ask your other clients of this account; without it, wait for a client to ask')
-    .option('--yes', 'take the emoji as compared: for tests, where nobody can be in between')
     .option('--json', 'print JSON')
     .action(verify);
 }
@@ -36,7 +34,7 @@ async function verify(options: Options): Promise<void> {
       ask: options.ask === true,
       signal: untilInterrupted(),
       onProgress: say,
-      compare: (emoji, other) => compare(emoji, other, options.yes === true),
+      compare,
     });
     if (!verified.ok) throw problemOf(verified.error);
     if (options.json) printJson({ verified: verified.value });
@@ -46,11 +44,10 @@ async function verify(options: Options): Promise<void> {
   }
 }
 
-async function compare(emoji: readonly ShownEmoji[], other: string, isAgreed: boolean): Promise<boolean> {
+async function compare(emoji: readonly ShownEmoji[], other: string): Promise<boolean> {
   const { stderr, stdin } = process;
   stderr.write(`${other} should see the same:\n`);
   for (const { symbol, description } of emoji) stderr.write(`  ${symbol}  ${description}\n`);
-  if (isAgreed) return true;
   const reader = createInterface({ input: stdin, output: stderr });
   const answer = await reader.question('Are they the same there? [y/N] ');
   reader.close();
