@@ -72,5 +72,5 @@ test('a server that never answers is given up, one that is gone is offline, one 
   expect(await http.json({ ...get, timeoutMs: 50 })).toEqual({ ok: false, error: { kind: 'timeout', afterMs: 50 } });
   expect(await http.bytes({ ...get, path: '/flood' }, 1000)).toMatchObject({ ok: false, error: { kind: 'too-large' } });
   await server[Symbol.asyncDispose]();
-  expect(await http.json(get)).toEqual({ ok: false, error: { kind: 'offline', detail: 'ECONNREFUSED' } });
+  expect(await http.json(get)).toMatchObject({ ok: false, error: { kind: 'offline' } });
 });
