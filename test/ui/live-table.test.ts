@@ -17,7 +17,7 @@ describe('the live table on a terminal', () => {
     terminal.type('n');
     await terminal.waitForText('翻訳');
     terminal.type('n');
-    await terminal.waitForText('--choose N');
+    await terminal.waitForText('1 waits for you · 1 running'); // the last line of that frame
     expect(calm(terminal.screen())).toMatchInlineSnapshot(`
       " demo  brave-otter
 
