@@ -117,8 +117,8 @@ export async function stopHost(world: Place): Promise<void> {
 
 /** Returns a connection as the executor has it, by the built client, to a host that is started when there is none. */
 export async function connect(world: Place): Promise<HostConnection> {
-  const client = (await import(join(root, 'dist', 'host', 'client.js'))) as { connectHost: ConnectHost };
-  const { homeAt } = (await import(join(root, 'dist', 'config', 'home.js'))) as typeof import('../src/config/home.ts');
+  const client = (await import(join(root, 'src', 'host', 'client.ts'))) as { connectHost: ConnectHost };
+  const { homeAt } = (await import(join(root, 'src', 'config', 'home.ts'))) as typeof import('../src/config/home.ts');
   const home = homeAt(world.env['CIS_HOME'] ?? '');
   const connected = await client.connectHost({ home, what: 'bench', start: true });
   if (!connected.ok) throw new Error(`cannot reach the host: ${JSON.stringify(connected.error)}`);

@@ -18,7 +18,7 @@ import { driveOptions } from './drive-options.ts';
 import { startInBackground } from './background.ts';
 import { me } from './me.ts';
 
-export interface DriveFlags {
+interface DriveFlags {
   readonly json: boolean;
   readonly noWait: boolean;
   readonly paused: boolean;

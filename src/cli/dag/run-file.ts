@@ -1,6 +1,4 @@
 import type { LoadedConfig } from '../../config/load.ts';
-import { readDagFile } from '../../dagfile/read.ts';
-import { renderProblem, renderProblems } from '../../dagfile/problem.ts';
 import type { Dag } from '../../domain/dag.ts';
 import { parseRunId, type RunId } from '../../domain/ids.ts';
 import type { PlanFacts } from '../../domain/plan-text.ts';
@@ -11,6 +9,7 @@ import type { Db } from '../../storage/open.ts';
 import { home, readConfig } from '../context.ts';
 import { CommandError } from '../exit.ts';
 import { startInBackground } from './background.ts';
+import { needDag } from './dag-file.ts';
 import { driveRun } from './drive.ts';
 import { openToWrite } from './open-storage.ts';
 import type { RunFlags } from './run-options.ts';
@@ -18,7 +17,10 @@ import type { RunFlags } from './run-options.ts';
 /** Reads a DAG file, makes a run of it and drives that. */
 export async function runFile(file: string, flags: RunFlags): Promise<void> {
   const loaded = await readConfig(configFlags(flags));
-  const dag = await readDag(file, flags, loaded);
+  const dag = await needDag(file, {
+    ...(flags.var === undefined ? {} : { vars: flags.var }),
+    ...(flags.useAgent === undefined ? {} : { useAgent: flags.useAgent }),
+  });
   const mode = modeOf(flags, loaded);
   if (flags.dryRun)
     return (await import('./dry-run.ts')).printPlan(dag, planFacts(dag, flags, loaded), flags.json === true);
@@ -54,22 +56,6 @@ function configFlags(flags: RunFlags): Record<string, unknown> {
     ...(flags.agent === undefined ? {} : { 'dag.default_agent': flags.agent }),
     ...(flags.room === undefined ? {} : { 'dag.room_id': flags.room }),
   };
-}
-
-async function readDag(file: string, flags: RunFlags, { config }: LoadedConfig): Promise<Dag> {
-  const read = await readDagFile({
-    path: file,
-    cwd: process.cwd(),
-    config: { agents: Object.keys(config.agents), skills: config.skills },
-    ...(flags.var === undefined ? {} : { vars: flags.var }),
-    ...(flags.useAgent === undefined ? {} : { useAgent: flags.useAgent }),
-  });
-  if (!read.ok) {
-    if (read.error.kind === 'unreadable') throw new CommandError('usage', read.error.message);
-    throw new CommandError('usage', renderProblems(read.error.problems));
-  }
-  for (const warning of read.value.warnings) process.stderr.write(`${renderProblem(warning, 'warning')}\n`);
-  return read.value.dag;
 }
 
 function modeOf(flags: RunFlags, { config }: LoadedConfig): RunMode {
