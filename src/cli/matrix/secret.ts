@@ -13,8 +13,9 @@ export async function askSecret(question: string): Promise<string> {
   const { stdin, stderr } = process;
   if (!stdin.isTTY)
     throw new CommandError('usage', 'stdin is not a terminal', ['give the password with --password-stdin']);
-  stderr.write(question);
+  // Before the question: who types fast must not see it either.
   stdin.setRawMode(true);
+  stderr.write(question);
   stdin.setEncoding('utf8');
   let typed = '';
   try {
