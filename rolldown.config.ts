@@ -13,6 +13,7 @@ const lightMatrix = /\/src\/(?:matrix\/[^/]+|matrix\/homeserver\/[^/]+|cli\/matr
 export default defineConfig({
   input: { cli: 'src/cli/main.ts', host: 'src/host/main.ts' },
   platform: 'node',
+  preserveEntrySignatures: false,
   logLevel: 'silent',
   external: (id) => !id.startsWith('.') && !id.startsWith('/') && !bundled.has(id),
   output: {
