@@ -5,6 +5,7 @@ import { benchDags } from './dags.ts';
 import { benchEcho } from './echo.ts';
 import { benchOutput } from './output.ts';
 import { describeMachine, isMet, joinSections, renderReport, type Report, type Section } from './report.ts';
+import { benchSessions } from './sessions.ts';
 import { openWorld, type World } from './world.ts';
 
 const usage = `usage: npm run bench -- [--quick] [--only NAME]... [--rounds N] [--json] [--no-cis] [--no-save]
@@ -19,6 +20,7 @@ const usage = `usage: npm run bench -- [--quick] [--only NAME]... [--rounds N] [
 
 const benches: Readonly<Record<string, (world: World) => Promise<Section>>> = {
   dags: benchDags,
+  sessions: benchSessions,
   output: benchOutput,
   echo: benchEcho,
 };

@@ -37,6 +37,7 @@ export function openWorld(settings: WorldSettings): World {
   };
   mkdirSync(env.CIS_HOME, { mode: 0o700 });
   writeFileSync(join(env.CIS_HOME, 'config.toml'), '[host]\nrecording_max_mb = 1000\nidle_exit_secs = 600\n');
+  process.env['CIS_HOST_IDLE_SECS'] = '600'; // for hosts that `connect` starts
   const world = { ...settings, dir, env, progress: showProgress };
   return {
     ...world,
@@ -107,14 +108,15 @@ export async function ensureHost(world: World): Promise<number> {
 export async function stopHost(world: Place): Promise<void> {
   const pid = hostPid(world);
   if (pid === null) return;
-  await time(cis(world, ['host', 'stop', '--force'], { accept: [0, 4, 5] }));
+  using host = await connect(world);
+  await host.request({ kind: 'stop', force: true });
   for (let waited = 0; existsSync(`/proc/${pid}`) && waited < 10_000; waited += 20) {
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }
 
 /** Returns a connection as the executor has it, by the built client, to a host that is started when there is none. */
-export async function connect(world: World): Promise<HostConnection> {
+export async function connect(world: Place): Promise<HostConnection> {
   const client = (await import(join(root, 'dist', 'host', 'client.js'))) as { connectHost: ConnectHost };
   const { homeAt } = (await import(join(root, 'dist', 'config', 'home.js'))) as typeof import('../src/config/home.ts');
   const home = homeAt(world.env['CIS_HOME'] ?? '');

@@ -24,12 +24,25 @@ export const commands: readonly CommandEntry[] = [
   { path: 'dag list', summary: 'runs, newest first', load: () => import('./dag/list.ts') },
   { path: 'dag status', summary: 'how a run stands, task by task', load: () => import('./dag/status.ts') },
   { path: 'dag events', summary: 'what happened, line by line', load: () => import('./dag/events.ts') },
-  { path: 'dag timeline', summary: 'when each task ran, and what the run waited for', load: () => import('./dag/timeline.ts') },
+  {
+    path: 'dag timeline',
+    summary: 'when each task ran, and what the run waited for',
+    load: () => import('./dag/timeline.ts'),
+  },
   { path: 'config show', summary: 'every setting, and where it was said', load: () => import('./config/show.ts') },
-  { path: 'config example', summary: 'a config file with every key and its default', load: () => import('./config/example.ts') },
-  { path: 'config trust', summary: "lets this project's config set everything", load: () => import('./config/trust.ts') },
+  {
+    path: 'config example',
+    summary: 'a config file with every key and its default',
+    load: () => import('./config/example.ts'),
+  },
+  {
+    path: 'config trust',
+    summary: "lets this project's config set everything",
+    load: () => import('./config/trust.ts'),
+  },
   { path: 'init', summary: 'make a config and a first DAG file', load: () => import('./init.ts') },
   { path: 'doctor', summary: 'check everything that cis needs', load: () => import('./doctor.ts') },
   { path: 'completion', summary: 'completion for bash, zsh or fish', load: () => import('./completion.ts') },
   { path: 'complete', summary: 'words for a shell to offer', hidden: true, load: () => import('./complete.ts') },
+  { path: 'hook', summary: "what an agent's hook calls", hidden: true, load: () => import('./hook.ts') },
 ];

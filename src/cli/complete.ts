@@ -5,13 +5,16 @@ import { loadCommand } from './program.ts';
 
 /** Prints what may stand in the place of the last of the words, one per line; `:files` asks the shell for its own file names. */
 export function command(into: Command): Command {
-  return into
-    .argument('[words...]')
-    .action(async (words: readonly string[]) => {
-      const typed = words.at(-1) ?? '';
-      const offers = await offersFor(words.slice(0, -1), typed);
-      process.stdout.write(offers.filter((offer) => offer === ':files' || offer.startsWith(typed)).map((offer) => `${offer}\n`).join(''));
-    });
+  return into.argument('[words...]').action(async (words: readonly string[]) => {
+    const typed = words.at(-1) ?? '';
+    const offers = await offersFor(words.slice(0, -1), typed);
+    process.stdout.write(
+      offers
+        .filter((offer) => offer === ':files' || offer.startsWith(typed))
+        .map((offer) => `${offer}\n`)
+        .join(''),
+    );
+  });
 }
 
 async function offersFor(before: readonly string[], typed: string): Promise<readonly string[]> {
@@ -19,7 +22,8 @@ async function offersFor(before: readonly string[], typed: string): Promise<read
   const entry = shown.find(({ path }) => path.split(' ').every((word, index) => before[index] === word));
   if (entry !== undefined) return offersOf(entry, before.slice(entry.path.split(' ').length), typed);
   const [group] = before;
-  if (group === undefined) return [...new Set([...Object.keys(groups), ...shown.map(({ path }) => path.split(' ')[0] ?? '')])];
+  if (group === undefined)
+    return [...new Set([...Object.keys(groups), ...shown.map(({ path }) => path.split(' ')[0] ?? '')])];
   if (before.length > 1 || !(group in groups)) return [];
   return shown.filter(({ path }) => path.startsWith(`${group} `)).map(({ path }) => path.slice(group.length + 1));
 }

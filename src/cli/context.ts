@@ -29,7 +29,8 @@ export async function openDatabase(): Promise<Db | null> {
 /** Like `openDatabase`, for commands that name something which must be there. */
 export async function needDatabase(): Promise<Db> {
   const db = await openDatabase();
-  if (db === null) throw new CommandError('not-found', 'nothing has run yet', ['start with `cis init`, then `cis dag run dag.toml`']);
+  if (db === null)
+    throw new CommandError('not-found', 'nothing has run yet', ['start with `cis init`, then `cis dag run dag.toml`']);
   return db;
 }
 

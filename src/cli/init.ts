@@ -20,7 +20,12 @@ export function command(into: Command): Command {
       ];
       if (options.json) return printJson({ files });
       const name = relative(process.cwd(), dag);
-      print([...files.map(({ path, made }) => `${made ? 'made ' : 'found'} ${path}`), '', 'Run it:', `  cis dag run ${name}`]);
+      print([
+        ...files.map(({ path, made }) => `${made ? 'made ' : 'found'} ${path}`),
+        '',
+        'Run it:',
+        `  cis dag run ${name}`,
+      ]);
     });
 }
 

@@ -11,7 +11,12 @@ export function namedRun(db: Db, text: string | undefined): RunRow {
     return run;
   }
   const [run, other] = found;
-  if (run === undefined) throw new CommandError('not-found', `no run "${text}"`, ['cis dag list shows the runs there are']);
+  if (run === undefined)
+    throw new CommandError('not-found', `no run "${text}"`, ['cis dag list shows the runs there are']);
   if (other === undefined) return run;
-  throw new CommandError('refused', `"${text}" is the beginning of several runs`, found.map((one) => one.run));
+  throw new CommandError(
+    'refused',
+    `"${text}" is the beginning of several runs`,
+    found.map((one) => one.run),
+  );
 }

@@ -58,7 +58,11 @@ function systemProblem(error: unknown): Problem | null {
   const remedy = remedies[code] ?? remedies[code.split('_').slice(0, 2).join('_')];
   if (remedy === undefined) return null;
   const [what, hint] = remedy;
-  return { kind: 'failed', message: path === undefined ? `${what} (${error.message})` : `${path}: ${what}`, hints: [hint] };
+  return {
+    kind: 'failed',
+    message: path === undefined ? `${what} (${error.message})` : `${path}: ${what}`,
+    hints: [hint],
+  };
 }
 
 function bug(error: unknown): Problem {

@@ -38,7 +38,9 @@ async function add(program: Command, entry: CommandEntry, isCalled: boolean): Pr
 
 async function root(argv: readonly string[]): Promise<Command> {
   const program = new Command('cis')
-    .description('Runs a DAG in which every task is a session in a real terminal, and knows when one waits for a person.')
+    .description(
+      'Runs a DAG in which every task is a session in a real terminal, and knows when one waits for a person.',
+    )
     .exitOverride()
     .showSuggestionAfterError()
     .helpCommand(false)

@@ -39,7 +39,12 @@ export function checkFile(table: TomlTable, asProject: boolean): CheckedFile {
       else values.set(place.path, value);
     }
   }
-  if (asProject) mistakes.push(...Object.keys(named).flatMap((key) => (Object.hasOwn(table, key) ? [{ path: [key], message: untrusted(key) }] : [])));
+  if (asProject)
+    mistakes.push(
+      ...Object.keys(named).flatMap((key) =>
+        Object.hasOwn(table, key) ? [{ path: [key], message: untrusted(key) }] : [],
+      ),
+    );
   const answers = checkAnswers(table['answers'], mistakes);
   const agents = checkNamed('agents', table['agents'], mistakes);
   return { values, answers, agents, skills: checkSkills(table['skills'], mistakes), mistakes };
@@ -68,7 +73,10 @@ export function checkValue(field: Field, value: unknown): string | null {
 function checkInteger(field: Field & { kind: 'integer' }, value: unknown): string | null {
   const upTo = field.max === undefined ? '' : ` to ${field.max}`;
   const fits =
-    typeof value === 'number' && Number.isInteger(value) && value >= field.min && value <= (field.max ?? Number.MAX_SAFE_INTEGER);
+    typeof value === 'number' &&
+    Number.isInteger(value) &&
+    value >= field.min &&
+    value <= (field.max ?? Number.MAX_SAFE_INTEGER);
   return fits ? null : `must be a whole number from ${field.min}${upTo || ' on'}, not ${shown(value)}`;
 }
 
@@ -110,7 +118,11 @@ function didYouMean(word: string, words: Iterable<string>): string {
   return near === null ? '' : `, did you mean \`${near}\`?`;
 }
 
-function checkNamed(kind: 'agents' | 'skills', value: TomlValue | undefined, mistakes: Mistake[]): Record<string, TomlTable> {
+function checkNamed(
+  kind: 'agents' | 'skills',
+  value: TomlValue | undefined,
+  mistakes: Mistake[],
+): Record<string, TomlTable> {
   if (value === undefined) return {};
   if (!isTable(value)) {
     mistakes.push({ path: [kind], message: `write [${kind}.NAME]` });
@@ -124,7 +136,12 @@ function checkNamed(kind: 'agents' | 'skills', value: TomlValue | undefined, mis
   return good;
 }
 
-function checkKeys(table: TomlTable, known: Readonly<Record<string, string>>, path: KeyPath, mistakes: Mistake[]): boolean {
+function checkKeys(
+  table: TomlTable,
+  known: Readonly<Record<string, string>>,
+  path: KeyPath,
+  mistakes: Mistake[],
+): boolean {
   const unknown = Object.keys(table).filter((key) => !Object.hasOwn(known, key));
   for (const key of unknown) {
     const message = `unknown key \`${key}\` in [${path.filter((word) => typeof word === 'string').join('.')}]`;
@@ -137,7 +154,8 @@ function checkSkills(value: TomlValue | undefined, mistakes: Mistake[]): Config[
   const good: Record<string, { command: string; description?: string }> = {};
   for (const [name, table] of Object.entries(checkNamed('skills', value, mistakes))) {
     const { command, description } = table;
-    if (typeof command !== 'string') mistakes.push({ path: ['skills', name], message: `[skills.${name}] needs \`command\`, a text` });
+    if (typeof command !== 'string')
+      mistakes.push({ path: ['skills', name], message: `[skills.${name}] needs \`command\`, a text` });
     else good[name] = { command, ...(typeof description === 'string' ? { description } : {}) };
   }
   return good;
@@ -167,10 +185,19 @@ function checkAnswer(table: TomlTable, index: number, mistakes: Mistake[]): Answ
   if (typeof match !== 'string') fail('match', '[[answers]] needs `match`, a regular expression');
   else if (!isRegExp(match)) fail('match', `\`${match}\` is not a regular expression`);
   if (typeof choose !== 'string') fail('choose', '[[answers]] needs `choose`, the label to pick or the text to give');
-  if (typeof kind === 'string' && neverAnswered.includes(kind)) fail('kind', `questions of the kind ${kind} are never answered by a rule`);
-  if (typeof maxTimes !== 'number' || !Number.isInteger(maxTimes) || maxTimes < 1) fail('max_times', '`max_times` must be a whole number from 1 on');
+  if (typeof kind === 'string' && neverAnswered.includes(kind))
+    fail('kind', `questions of the kind ${kind} are never answered by a rule`);
+  if (typeof maxTimes !== 'number' || !Number.isInteger(maxTimes) || maxTimes < 1)
+    fail('max_times', '`max_times` must be a whole number from 1 on');
   if (mistakes.length > before) return null;
-  return { name, match, choose, maxTimes, ...(agent === undefined ? {} : { agent }), ...(kind === undefined ? {} : { kind }) } as AnswerRule;
+  return {
+    name,
+    match,
+    choose,
+    maxTimes,
+    ...(agent === undefined ? {} : { agent }),
+    ...(kind === undefined ? {} : { kind }),
+  } as AnswerRule;
 }
 
 function isRegExp(text: string): boolean {

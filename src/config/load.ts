@@ -139,7 +139,8 @@ function parseText(field: Field, text: string): unknown {
 function expected(field: Field): string {
   if (field.kind === 'choice') return `one of ${field.choices.join(', ')}`;
   if (field.kind === 'boolean') return 'true or false';
-  if (field.kind === 'integer') return `a whole number from ${field.min}${field.max === undefined ? ' on' : ` to ${field.max}`}`;
+  if (field.kind === 'integer')
+    return `a whole number from ${field.min}${field.max === undefined ? ' on' : ` to ${field.max}`}`;
   return 'text';
 }
 
@@ -158,6 +159,7 @@ function assemble(values: ReadonlyMap<string, unknown>, layers: readonly Layer[]
 /** A key that both files give of one agent is the project's, which was trusted; the others stay. */
 function mergeAgents(all: readonly Config['agents'][]): Config['agents'] {
   const merged: Record<string, TomlTable> = {};
-  for (const agents of all) for (const [name, table] of Object.entries(agents)) merged[name] = { ...merged[name], ...table };
+  for (const agents of all)
+    for (const [name, table] of Object.entries(agents)) merged[name] = { ...merged[name], ...table };
   return merged;
 }

@@ -51,7 +51,13 @@ export const sections = {
         example: '#dags:example.org',
         doc: 'The room for hybrid and matrix runs: an id or an alias.',
       },
-      default_agent: { kind: 'string', default: null, example: 'claude', doc: 'The agent of tasks that name none.', project: true },
+      default_agent: {
+        kind: 'string',
+        default: null,
+        example: 'claude',
+        doc: 'The agent of tasks that name none.',
+        project: true,
+      },
       max_workers: { kind: 'integer', min: 1, max: 1000, default: 4, doc: 'Sessions at once, per run.', project: true },
     },
   },
@@ -87,7 +93,12 @@ export const sections = {
     path: ['matrix'],
     doc: 'The account that cis uses. Its token is kept by `cis matrix login`, not here.',
     fields: {
-      homeserver: { kind: 'string', default: null, example: 'https://matrix.example.org', doc: 'The address of the homeserver.' },
+      homeserver: {
+        kind: 'string',
+        default: null,
+        example: 'https://matrix.example.org',
+        doc: 'The address of the homeserver.',
+      },
       user_id: { kind: 'string', default: null, example: '@cis:example.org', doc: 'The user.' },
       device_name: { kind: 'string', default: 'cis', doc: 'How the device is called in lists of sessions.' },
     },
@@ -116,7 +127,11 @@ export const sections = {
     path: ['attach'],
     doc: 'Looking into a session.',
     fields: {
-      detach: { kind: 'string', default: 'C-] d', doc: 'The keys that leave a session: names as in `cis dag send --keys`.' },
+      detach: {
+        kind: 'string',
+        default: 'C-] d',
+        doc: 'The keys that leave a session: names as in `cis dag send --keys`.',
+      },
     },
   },
   notify: {
@@ -124,7 +139,11 @@ export const sections = {
     doc: 'How you are told that a session waits for you.',
     fields: {
       bell: { kind: 'boolean', default: true, doc: 'Rings the bell of the terminal that shows the run.' },
-      desktop: { kind: 'boolean', default: false, doc: 'Sends a desktop notification (notify-send, or osascript on macOS).' },
+      desktop: {
+        kind: 'boolean',
+        default: false,
+        doc: 'Sends a desktop notification (notify-send, or osascript on macOS).',
+      },
       command: {
         kind: 'strings',
         default: [],
@@ -145,8 +164,18 @@ export const sections = {
     fields: {
       name: { kind: 'string', default: null, example: 'workshop', doc: 'How people call it. Default: the host name.' },
       max_sessions: { kind: 'integer', min: 0, default: 4, doc: 'Sessions it takes at once.' },
-      labels: { kind: 'strings', default: [], example: ['gpu=a100', 'site=lab'], doc: 'Labels for `node_selector`: NAME=VALUE.' },
-      agents: { kind: 'strings', default: [], example: ['claude'], doc: 'Agents it may run. Empty: every one installed.' },
+      labels: {
+        kind: 'strings',
+        default: [],
+        example: ['gpu=a100', 'site=lab'],
+        doc: 'Labels for `node_selector`: NAME=VALUE.',
+      },
+      agents: {
+        kind: 'strings',
+        default: [],
+        example: ['claude'],
+        doc: 'Agents it may run. Empty: every one installed.',
+      },
     },
   },
 } as const satisfies Readonly<Record<string, Section>>;

@@ -48,7 +48,11 @@ export interface PictureFold {
   readonly picture: RunPicture;
   apply(logged: LoggedEvent): void;
   /** Sets a task as the state tables have it; its start and end are those of its latest attempt. */
-  set(task: TaskId, state: TaskState, times: { readonly startedAt: number | null; readonly endedAt: number | null }): void;
+  set(
+    task: TaskId,
+    state: TaskState,
+    times: { readonly startedAt: number | null; readonly endedAt: number | null },
+  ): void;
   setRun(state: RunState, times: { readonly startedAt: number | null; readonly endedAt: number | null }): void;
 }
 
@@ -57,11 +61,22 @@ const nothing: Detail = { kind: 'none' };
 
 /** Opens the picture of a run before anything happened; events, or rows of the state tables, bring it forward. */
 export function openPicture(settings: RunSettings): PictureFold {
-  const tasks = new Map(settings.dag.tasks.map((task, position) => [task.id, firstPicture(settings, position)] as const));
+  const tasks = new Map(
+    settings.dag.tasks.map((task, position) => [task.id, firstPicture(settings, position)] as const),
+  );
   const byKind = new Map<TaskStateKind, Set<TaskId>>([['pending', new Set(tasks.keys())]]);
   const { run, mode, room } = settings;
   const none = { reason: null, startedAt: null, endedAt: null };
-  const picture: Mutable<RunPicture> = { run, dag: settings.dag.name, mode, room, state: 'created', ...none, tasks, byKind };
+  const picture: Mutable<RunPicture> = {
+    run,
+    dag: settings.dag.name,
+    mode,
+    room,
+    state: 'created',
+    ...none,
+    tasks,
+    byKind,
+  };
   const update = (id: TaskId, change: Partial<TaskPicture>): void => {
     const before = tasks.get(id);
     if (before === undefined) return;
@@ -79,7 +94,8 @@ export function openPicture(settings: RunSettings): PictureFold {
       if ('task' in event) update(event.task, taskChange(event, at, settings.run));
     },
     set: (task, state, times) => update(task, { ...changeOfState(state), ...times }),
-    setRun: (state, times) => Object.assign(picture, { state: state.kind, reason: 'reason' in state ? state.reason : null, ...times }),
+    setRun: (state, times) =>
+      Object.assign(picture, { state: state.kind, reason: 'reason' in state ? state.reason : null, ...times }),
   };
 }
 

@@ -30,9 +30,7 @@ function decide(into: Recorder, request: RunRequest, by: string): Decision {
     case 'abort':
       return abort(into, request.reason);
     case 'retry':
-      return request.task === null
-        ? retryAll(into, by)
-        : retry(into, request.task, request.withDependents, by);
+      return request.task === null ? retryAll(into, by) : retry(into, request.task, request.withDependents, by);
     case 'mode':
       into.record({ kind: 'run-mode-changed', mode: request.mode, room: request.room });
       return done(`run ${into.model.run} is now in ${request.mode} mode`);
@@ -47,7 +45,8 @@ function decideTask(into: Recorder, request: Exclude<TaskRequest, { kind: 'retry
   const { model } = into;
   const node = model.byId.get(request.task);
   if (node === undefined) return refused(`run ${model.run} has no task "${request.task}"`);
-  if (isOver(model)) return refused(`run ${model.run} has ended (${model.state.kind}): cis dag retry ${name(into, node)}`);
+  if (isOver(model))
+    return refused(`run ${model.run} has ended (${model.state.kind}): cis dag retry ${name(into, node)}`);
   switch (request.kind) {
     case 'skip':
       return skip(into, node, by);
@@ -144,7 +143,8 @@ function descendants(node: TaskNode): TaskNode[] {
 function retryAll(into: Recorder, by: string): Decision {
   const { model } = into;
   if (model.state.kind === 'completed') return refused(`run ${model.run} has completed: start a new one`);
-  if (model.state.kind === 'rolling-back') return refused(`run ${model.run} is being rolled back: wait until that has ended`);
+  if (model.state.kind === 'rolling-back')
+    return refused(`run ${model.run} is being rolled back: wait until that has ended`);
   const chosen = model.nodes.filter((node) => node.state.kind === 'failed' || node.state.kind === 'undecided');
   if (chosen.length === 0 && !isOver(model)) return refused(`no task of run ${model.run} has failed`);
   return reopen(into, chosen, by);
@@ -196,7 +196,8 @@ function endedFirst(into: Recorder, node: TaskNode): RequestOutcome {
 
 function declareFailed(into: Recorder, node: TaskNode, by: string): Decision {
   const { state } = node;
-  if (state.kind !== 'undecided') return refused(`${name(into, node)} is ${state.kind}: only an undecided task is declared failed`);
+  if (state.kind !== 'undecided')
+    return refused(`${name(into, node)} is ${state.kind}: only an undecided task is declared failed`);
   fail(into, node, state.attempt, state.failure ?? { kind: 'decided', by }, null);
   return done(`${name(into, node)} counts as failed`);
 }
@@ -239,7 +240,9 @@ function vote(into: Recorder, node: TaskNode, by: string, said: 'yes' | 'no'): D
   }
   const { stakeholders } = before.gate;
   if (!stakeholders.includes(by)) {
-    return refused(`${by} has no vote on ${name(into, node)}: its stakeholders are ${stakeholders.join(', ')} (--as NAME)`);
+    return refused(
+      `${by} has no vote on ${name(into, node)}: its stakeholders are ${stakeholders.join(', ')} (--as NAME)`,
+    );
   }
   into.record({ kind: 'task-voted', task: node.task.id, by, vote: said });
   const votes = { ...before.gate.votes, [by]: said };
@@ -254,7 +257,8 @@ function vote(into: Recorder, node: TaskNode, by: string, said: 'yes' | 'no'): D
 
 function amend(into: Recorder, node: TaskNode, request: Extract<RunRequest, { kind: 'amend' }>, by: string): Decision {
   const { change } = request;
-  if (isActive(node)) return refused(`${name(into, node)} is already running: kill it first, or amend and retry it later`);
+  if (isActive(node))
+    return refused(`${name(into, node)} is already running: kill it first, or amend and retry it later`);
   if (node.state.kind === 'completed') return refused(`${name(into, node)} has completed`);
   const wanted = change.kind === 'command' || change.kind === 'prompt' ? change.kind : null;
   const has = node.task.action.kind === 'command' ? 'command' : 'prompt';

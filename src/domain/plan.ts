@@ -1,6 +1,6 @@
 import type { Task } from './dag.ts';
 import type { CisEvent, OutputSummary, ReadyCause } from './event.ts';
-import { describeFailure } from './failure.ts';
+
 import type { Heap } from './heap.ts';
 import { rollbackTaskId, sessionId, type SessionId } from './ids.ts';
 import {
@@ -18,6 +18,7 @@ import { isDebt, rescueIsPending } from './plan-verdict.ts';
 import type { Result } from './result.ts';
 import type { SessionEnd } from './session.ts';
 import { settled, type Failure, type Gate } from './task.ts';
+import { describeFailure } from './words.ts';
 
 /** What is to be recorded, then done. The events are already part of the model. */
 export interface Plan {
@@ -55,15 +56,15 @@ export function openRecorder(model: RunModel, clock: Clock): Recorder {
 
 /**
  * Returns what happens next in a run, given what is known: tasks that become ready, gated or skipped, attempts to start, sessions
- * to stop, the end of the run. Takes time proportional to what changed since the last call.
+ * to stop, the end of the run. Without `mayStart` no attempt is started. Takes time proportional to what changed since the last call.
  */
-export function planNext(model: RunModel, clock: Clock, evaluate: EvaluateCondition): Plan {
+export function planNext(model: RunModel, clock: Clock, evaluate: EvaluateCondition, mayStart = true): Plan {
   const into = openRecorder(model, clock);
   if (isOver(model) || model.state.kind === 'created') return into.plan;
   fireDue(into);
   settleTouched(into, evaluate);
   stopUnwanted(into);
-  startReady(into);
+  if (mayStart) startReady(into);
   conclude(into);
   return into.plan;
 }
@@ -126,7 +127,7 @@ function fire(into: Recorder, due: Due): void {
 }
 
 function fireGate(into: Recorder, node: TaskNode): void {
-  if (node.state.kind !== 'gated' || node.state.gate.kind !== 'recommended' ) return;
+  if (node.state.kind !== 'gated' || node.state.gate.kind !== 'recommended') return;
   switch (node.state.gate.defaultAction) {
     case 'execute':
       return ready(into, node, 'gate');

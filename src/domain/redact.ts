@@ -36,14 +36,17 @@ export function findSecrets(env: Readonly<Record<string, string | undefined>>, p
 /** Opens what masks these secrets. Where two overlap in a text, all that either covers is masked. */
 export function openRedactor(secrets: readonly Secret[]): Redactor {
   const known = [...secrets].sort((a, b) => b.value.length - a.value.length);
-  if (known.length === 0) return { mask: (text) => text, openChunks: () => ({ push: (chunk) => chunk, end: () => '' }) };
+  if (known.length === 0)
+    return { mask: (text) => text, openChunks: () => ({ push: (chunk) => chunk, end: () => '' }) };
   return { mask: (text) => maskSpans(text, findSpans(text, known)), openChunks: () => openChunks(known) };
 }
 
 function secretsOf(name: string, value: string): Secret[] {
   const whole = value.trim();
   if (whole.length < leastSecretLength) return [];
-  const lines = whole.includes('\n') ? whole.split(/\r?\n/).filter((line) => line.length >= 16 && !line.startsWith('---')) : [];
+  const lines = whole.includes('\n')
+    ? whole.split(/\r?\n/).filter((line) => line.length >= 16 && !line.startsWith('---'))
+    : [];
   return [whole, ...lines].map((text) => ({ name, value: text }));
 }
 

@@ -31,7 +31,9 @@ export interface TaskReport {
 export function buildReport(picture: RunPicture): Report {
   const tasks = [...picture.tasks.values()].map(reportTask);
   const { run, dag, state, reason, startedAt, endedAt } = picture;
-  const counts = Object.fromEntries([...picture.byKind].filter(([, set]) => set.size > 0).map(([kind, set]) => [kind, set.size]));
+  const counts = Object.fromEntries(
+    [...picture.byKind].filter(([, set]) => set.size > 0).map(([kind, set]) => [kind, set.size]),
+  );
   const debts = tasks.filter((task) => task.debt).length;
   return { run, dag, state, reason, durationMs: between(startedAt, endedAt), counts, debts, tasks };
 }

@@ -149,7 +149,9 @@ export function describeEvent(event: CisEvent): string {
     case 'run-aborted':
       return `${event.kind.slice(4)}: ${event.reason}`;
     case 'task-gated':
-      return event.gate.kind === 'recommended' ? `${defaultWords[event.gate.defaultAction]} soon unless you say otherwise` : `asks: ${describeGate(event.gate, 0)}`;
+      return event.gate.kind === 'recommended'
+        ? `${defaultWords[event.gate.defaultAction]} soon unless you say otherwise`
+        : `asks: ${describeGate(event.gate, 0)}`;
     case 'task-voted':
       return `${event.by} votes ${event.vote}`;
     case 'task-ready':
@@ -174,13 +176,18 @@ export function describeEvent(event: CisEvent): string {
     case 'task-lost':
       return 'its session was lost';
     case 'task-undecided':
-      return `needs your word: ${event.failure === undefined ? 'its session was lost in the middle of the work' : describeFailure(event.failure)}`;
-    case 'task-reopened':
-      return `to be done again, says ${event.by}`;
+      if (event.failure !== undefined) return `${describeFailure(event.failure)}: what now?`;
+      return 'its session was lost in the middle of the work: run it again?';
     case 'task-skipped':
       return `skipped: ${describeSkip(event.reason)}`;
     case 'task-cancelled':
       return `cancelled: ${event.reason}`;
+    case 'task-reopened':
+      return `will be done again, says ${event.by}`;
+    case 'run-rollback-starting':
+      return `undoes ${event.task}, step ${event.index}`;
+    case 'run-rollback-ended':
+      return `undoing ${event.task}, step ${event.index}: ${describeEnd(event.end)}`;
     case 'task-amended':
       return `${event.change.kind} changed by ${event.by}`;
     case 'session-started':
@@ -191,10 +198,6 @@ export function describeEvent(event: CisEvent): string {
       return `recording shortened by ${event.droppedBytes} bytes`;
     case 'session-recording-failed':
       return `recording failed: ${event.reason}`;
-    case 'run-rollback-starting':
-      return `rollback ${event.index} starts`;
-    case 'run-rollback-ended':
-      return `rollback ${event.index} ended: ${describeEnd(event.end)}`;
     case 'node-seen':
       return `node ${event.node} seen`;
     default:

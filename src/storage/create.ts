@@ -5,23 +5,25 @@ import type { Db } from './open.ts';
 
 /** Writes a new run with all its tasks pending, in one transaction. Refuses an id that is taken. */
 export function createRun(db: Db, settings: RunSettings): Result<null, 'taken'> {
-  return db.transaction(() => {
-    if (db.prepare('SELECT 1 FROM runs WHERE id = ?').get(settings.run) !== undefined) return err('taken' as const);
-    insertRun(db, settings);
-    insertTasks(db, settings);
-    const { dag, mode, createdAt: at, run } = settings;
-    const event: CisEvent = { kind: 'run-created', dag: dag.name, tasks: dag.tasks.length, mode };
-    db.prepare('INSERT INTO events (run_id, category, kind, at, body) VALUES (?, ?, ?, ?, ?)').run(
-      run,
-      categoryOf(event.kind),
-      event.kind,
-      at,
-      JSON.stringify(event),
-    );
-    db.prepare('INSERT INTO journal_cursors (run_id, seq) VALUES (?, 0)').run(run);
-    db.prepare('INSERT INTO leases (run_id, epoch) VALUES (?, 0)').run(run);
-    return ok(null);
-  }).immediate();
+  return db
+    .transaction(() => {
+      if (db.prepare('SELECT 1 FROM runs WHERE id = ?').get(settings.run) !== undefined) return err('taken' as const);
+      insertRun(db, settings);
+      insertTasks(db, settings);
+      const { dag, mode, createdAt: at, run } = settings;
+      const event: CisEvent = { kind: 'run-created', dag: dag.name, tasks: dag.tasks.length, mode };
+      db.prepare('INSERT INTO events (run_id, category, kind, at, body) VALUES (?, ?, ?, ?, ?)').run(
+        run,
+        categoryOf(event.kind),
+        event.kind,
+        at,
+        JSON.stringify(event),
+      );
+      db.prepare('INSERT INTO journal_cursors (run_id, seq) VALUES (?, 0)').run(run);
+      db.prepare('INSERT INTO leases (run_id, epoch) VALUES (?, 0)').run(run);
+      return ok(null);
+    })
+    .immediate();
 }
 
 function insertRun(db: Db, settings: RunSettings): void {

@@ -22,17 +22,19 @@ export function takeLease(
   driver: Driver,
   isAlive: (lease: Lease) => boolean,
 ): Result<number, Lease> {
-  return db.transaction(() => {
-    const held = readLease(db, run);
-    if (held !== null && held.pid !== null && isAlive(held)) return err(held);
-    const epoch = (held?.epoch ?? 0) + 1;
-    db.prepare(
-      `INSERT INTO leases (run_id, epoch, pid, pid_start, boot_id, what) VALUES (?, ?, ?, ?, ?, ?)
+  return db
+    .transaction(() => {
+      const held = readLease(db, run);
+      if (held !== null && held.pid !== null && isAlive(held)) return err(held);
+      const epoch = (held?.epoch ?? 0) + 1;
+      db.prepare(
+        `INSERT INTO leases (run_id, epoch, pid, pid_start, boot_id, what) VALUES (?, ?, ?, ?, ?, ?)
        ON CONFLICT (run_id) DO UPDATE SET epoch = excluded.epoch, pid = excluded.pid, pid_start = excluded.pid_start,
          boot_id = excluded.boot_id, what = excluded.what`,
-    ).run(run, epoch, driver.pid, driver.pidStart, driver.bootId, driver.what);
-    return ok(epoch);
-  }).immediate();
+      ).run(run, epoch, driver.pid, driver.pidStart, driver.bootId, driver.what);
+      return ok(epoch);
+    })
+    .immediate();
 }
 
 /** Gives the lease back, if it is still ours. */

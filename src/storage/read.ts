@@ -50,7 +50,9 @@ export function listRuns(db: Db, limit: number): RunRow[] {
 export function findRuns(db: Db, text: string): RunRow[] {
   const exact = db.prepare(`${RUN_COLUMNS} WHERE id = ?`).all(text) as RawRun[];
   if (exact.length > 0) return exact.map(toRun);
-  const query = db.prepare(`${RUN_COLUMNS} WHERE substr(id, 1, length(:text)) = :text ORDER BY created_at DESC LIMIT 20`);
+  const query = db.prepare(
+    `${RUN_COLUMNS} WHERE substr(id, 1, length(:text)) = :text ORDER BY created_at DESC LIMIT 20`,
+  );
   return (query.all({ text }) as RawRun[]).map(toRun);
 }
 
@@ -140,6 +142,12 @@ export function readLease(db: Db, run: RunId): Lease | null {
     'SELECT epoch, pid, pid_start AS pidStart, boot_id AS bootId, what FROM leases WHERE run_id = ?',
   );
   return (query.get(run) as Lease | undefined) ?? null;
+}
+
+/** The number of the last entry of the run's journal that the log has. */
+export function readJournalCursor(db: Db, run: RunId): number {
+  const row = db.prepare('SELECT seq FROM journal_cursors WHERE run_id = ?').get(run) as { seq: number } | undefined;
+  return row?.seq ?? 0;
 }
 
 /** The run chosen with `dag use`, if any. */

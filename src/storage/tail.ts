@@ -46,7 +46,10 @@ export interface FollowOptions {
 }
 
 /** Gives events after `after` in batches, those there are first, then as they are committed, until the signal. */
-export async function* followEvents(db: Db, { path, run, after, signal }: FollowOptions): AsyncGenerator<readonly LoggedEvent[]> {
+export async function* followEvents(
+  db: Db,
+  { path, run, after, signal }: FollowOptions,
+): AsyncGenerator<readonly LoggedEvent[]> {
   let wake: () => void = () => {};
   let isStale = true;
   const poke = () => {
@@ -55,7 +58,7 @@ export async function* followEvents(db: Db, { path, run, after, signal }: Follow
   };
   using _ = watchCommits(db, path, poke);
   signal.addEventListener('abort', poke, { once: true });
-  for (let from = after; !signal.aborted; ) {
+  for (let from = after; !signal.aborted;) {
     isStale = false;
     const events = run === null ? readAllEvents(db, from) : readEvents(db, run, from);
     if (events.length > 0) {

@@ -9,7 +9,8 @@ export interface Cell {
 /** Rows of cells under each other, two blanks between the columns; what is wider than the terminal is cut at its end. */
 export function renderColumns(rows: readonly (readonly Cell[])[], look: Look, columns: number): string[] {
   const widths: number[] = [];
-  for (const row of rows) for (const [index, { text }] of row.entries()) widths[index] = Math.max(widths[index] ?? 0, widthOf(oneLine(text)));
+  for (const row of rows)
+    for (const [index, { text }] of row.entries()) widths[index] = Math.max(widths[index] ?? 0, widthOf(oneLine(text)));
   return rows.map((row) => renderRow(row, widths, look, columns));
 }
 
@@ -21,7 +22,10 @@ function renderRow(row: readonly Cell[], widths: readonly number[], look: Look, 
     const room = columns - used;
     if (room <= 0) break;
     const width = widths[index] ?? 0;
-    const shown = index === last ? cut(oneLine(text), room, look.ellipsis) : fit(oneLine(text), Math.min(width, room), look.ellipsis);
+    const shown =
+      index === last
+        ? cut(oneLine(text), room, look.ellipsis)
+        : fit(oneLine(text), Math.min(width, room), look.ellipsis);
     line += look.paint(shown, tone) + (index === last || room <= width ? '' : '  ');
     used += width + 2;
   }

@@ -57,7 +57,8 @@ export function openFrame(screen: Screen): Frame {
 function change(before: readonly string[], after: readonly string[]): string {
   if (before.length === after.length && before.every((line, index) => line === after[index])) return '';
   const rows = after.map((line, index) => (index < before.length && before[index] === line ? '' : `${CSI}2K${line}`));
-  const rest = before.length > after.length ? `${after.length > 0 ? '\r\n' : ''}${CSI}J${after.length > 0 ? `${CSI}A` : ''}` : '';
+  const rest =
+    before.length > after.length ? `${after.length > 0 ? '\r\n' : ''}${CSI}J${after.length > 0 ? `${CSI}A` : ''}` : '';
   return (before.length > 0 ? up(before.length - 1) : '\r') + rows.join('\r\n') + rest;
 }
 

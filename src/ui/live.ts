@@ -19,7 +19,11 @@ const betweenFramesMs = 100;
  * Keeps the lines of `render` on the terminal: after `changed`, after a resize, and each second while `ticks` says that a clock
  * on it runs. When nothing changes nothing is done.
  */
-export function openLive(screen: LiveScreen, render: (columns: number, rows: number) => readonly string[], ticks: () => boolean): Live {
+export function openLive(
+  screen: LiveScreen,
+  render: (columns: number, rows: number) => readonly string[],
+  ticks: () => boolean,
+): Live {
   const frame = openFrame(screen);
   let paintedAt = -Infinity;
   let pending: NodeJS.Timeout | null = null;

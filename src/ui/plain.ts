@@ -27,7 +27,13 @@ export function renderEvent(logged: LoggedEvent, look: Look, mask: (text: string
   return renderLine(logged, describeEvent(logged.event), look, mask, ofAll);
 }
 
-function renderLine({ at, event, run }: LoggedEvent, words: string, look: Look, mask: (text: string) => string, ofAll = false): string {
+function renderLine(
+  { at, event, run }: LoggedEvent,
+  words: string,
+  look: Look,
+  mask: (text: string) => string,
+  ofAll = false,
+): string {
   const [sign, tone] = signOf(event, look);
   const about = subjectOf(event);
   const subject = about === '' ? run : ofAll && !about.startsWith(`${run}:`) ? `${run}:${about}` : about;

@@ -22,7 +22,8 @@ const toldInFull = 10;
 export function renderReport(report: Report, sight: ReportSight): string[] {
   const failed = failedTasks(report);
   const list = sight.withTasks ? ['', ...report.tasks.map((task) => renderTaskReport(task, report, sight))] : [];
-  const more = failed.length > toldInFull ? [`  and ${failed.length - toldInFull} more: cis dag status ${report.run} -v`] : [];
+  const more =
+    failed.length > toldInFull ? [`  and ${failed.length - toldInFull} more: cis dag status ${report.run} -v`] : [];
   const failures = failed.slice(0, toldInFull).flatMap((task) => ['', ...renderFailure(task, report, sight)]);
   return [...list, ...failures, ...more, '', renderSum(report, sight)];
 }
@@ -38,7 +39,9 @@ function renderTaskReport(task: TaskReport, report: Report, { look, columns, mas
   const width = Math.min(40, Math.max(...report.tasks.map((one) => one.task.length)));
   const attempts = task.attempts > 1 ? `${task.attempts} attempts` : '';
   const time = task.durationMs === null ? '' : formatDuration(task.durationMs);
-  const facts = [stateWords[task.state], time, attempts, task.why ?? '', task.debt ? 'accepted' : ''].filter((fact) => fact !== '');
+  const facts = [stateWords[task.state], time, attempts, task.why ?? '', task.debt ? 'accepted' : ''].filter(
+    (fact) => fact !== '',
+  );
   const line = `${fit(task.task, width, look.ellipsis)}  ${facts.join(', ')}`;
   return `${look.paint(fit(look.signs[task.state], 2), toneOf[task.state])} ${cut(oneLine(mask(line)), columns - 3, look.ellipsis)}`;
 }
@@ -47,8 +50,11 @@ function renderFailure(task: TaskReport, { run }: Report, { look, tails, columns
   const tries = task.attempts > 1 ? ` after ${task.attempts} attempts` : '';
   const head = `${look.paint(look.signs.failed, 'bad')} ${look.paint(task.task, 'bold')} failed${tries}: ${oneLine(mask(task.why ?? ''))}`;
   const rail = look.paint(look.signs.failed === 'x' ? '|' : '│', 'bad');
-  const tail = (tails.get(task.task) ?? []).map((line) => `  ${rail} ${cut(oneLine(mask(line)), columns - 5, look.ellipsis)}`);
-  const further = task.attempts === 0 ? [] : [`  ${look.paint(`cis dag logs ${task.session ?? `${run}:${task.task}`}`, 'bold')}`];
+  const tail = (tails.get(task.task) ?? []).map(
+    (line) => `  ${rail} ${cut(oneLine(mask(line)), columns - 5, look.ellipsis)}`,
+  );
+  const further =
+    task.attempts === 0 ? [] : [`  ${look.paint(`cis dag logs ${task.session ?? `${run}:${task.task}`}`, 'bold')}`];
   return [head, ...tail, ...further];
 }
 

@@ -24,9 +24,11 @@ export function renderRunTable(picture: RunPicture, sight: TableSight): string[]
 }
 
 function renderHead(picture: RunPicture, { look, columns }: Sight): string {
-  const where = picture.mode === 'local' ? '' : `${look.dot}${picture.mode}${picture.room === null ? '' : ` ${picture.room}`}`;
+  const where =
+    picture.mode === 'local' ? '' : `${look.dot}${picture.mode}${picture.room === null ? '' : ` ${picture.room}`}`;
   const note = stateNotes[picture.state];
-  const right = note === undefined ? '' : `${look.dot}${note[0]}${picture.reason === null ? '' : `: ${picture.reason}`}`;
+  const right =
+    note === undefined ? '' : `${look.dot}${note[0]}${picture.reason === null ? '' : `: ${picture.reason}`}`;
   const name = cut(picture.dag, Math.min(columns - 1, Math.max(8, columns - 3 - picture.run.length)), look.ellipsis);
   const room = columns - 1 - widthOf(name);
   const rest = cut(`  ${picture.run}${where}`, room, look.ellipsis);
@@ -107,11 +109,13 @@ function renderFoot(picture: RunPicture, sight: Sight): string {
   const total = picture.tasks.size;
   const over = countOf(picture, (kind) => settled[kind]);
   const { startedAt, endedAt } = picture;
-  const elapsed = startedAt === null ? '' : endedAt === null ? formatElapsed(now - startedAt) : formatDuration(endedAt - startedAt);
+  const elapsed =
+    startedAt === null ? '' : endedAt === null ? formatElapsed(now - startedAt) : formatDuration(endedAt - startedAt);
   const parts = totals(picture);
   const width = Math.max(0, Math.min(30, columns - 40));
   const full = total === 0 ? width : Math.floor((over / total) * width);
-  const bar = look.paint(look.bar.full.repeat(full), barTone(picture)) + look.paint(look.bar.empty.repeat(width - full), 'dim');
+  const bar =
+    look.paint(look.bar.full.repeat(full), barTone(picture)) + look.paint(look.bar.empty.repeat(width - full), 'dim');
   const lead = `${over}/${total}${elapsed === '' ? '' : look.dot}${elapsed}`;
   let used = 1 + width + (width > 0 ? 2 : 0) + widthOf(lead);
   let line = ` ${bar}${width > 0 ? '  ' : ''}${cut(lead, columns - 1, look.ellipsis)}`;
@@ -163,4 +167,3 @@ function countOf(picture: RunPicture, fits: (kind: TaskStateKind) => boolean): n
   for (const [kind, set] of picture.byKind) if (fits(kind)) sum += set.size;
   return sum;
 }
-

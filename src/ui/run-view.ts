@@ -130,7 +130,10 @@ function isMoving(picture: RunPicture): boolean {
   return picture.startedAt !== null && picture.endedAt === null;
 }
 
-function openLines(options: ViewOptions, put: (events: readonly LoggedEvent[], picture: RunPicture) => void): OpenRunView {
+function openLines(
+  options: ViewOptions,
+  put: (events: readonly LoggedEvent[], picture: RunPicture) => void,
+): OpenRunView {
   const fold = openPicture(options.settings);
   return {
     picture: fold.picture,

@@ -11,7 +11,15 @@ export interface Look {
   readonly dot: string;
 }
 
-const codes: Readonly<Record<Tone, string>> = { plain: '', dim: '2', bold: '1', good: '32', bad: '31', ask: '33', busy: '36' };
+const codes: Readonly<Record<Tone, string>> = {
+  plain: '',
+  dim: '2',
+  bold: '1',
+  good: '32',
+  bad: '31',
+  ask: '33',
+  busy: '36',
+};
 
 const pretty: Look['signs'] = {
   pending: '·',
@@ -60,7 +68,8 @@ export const toneOf: Readonly<Record<TaskStateKind, Tone>> = {
 
 export function openLook(options: { readonly colour: boolean; readonly unicode: boolean }): Look {
   return {
-    paint: (text, tone) => (options.colour && codes[tone] !== '' && text !== '' ? `\u001B[${codes[tone]}m${text}\u001B[0m` : text),
+    paint: (text, tone) =>
+      options.colour && codes[tone] !== '' && text !== '' ? `\u001B[${codes[tone]}m${text}\u001B[0m` : text,
     signs: options.unicode ? pretty : ascii,
     bar: options.unicode ? { full: '━', empty: '─' } : { full: '#', empty: '-' },
     ellipsis: options.unicode ? '…' : '...',

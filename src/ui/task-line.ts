@@ -2,7 +2,14 @@ import { formatDuration, formatElapsed } from '../domain/duration.ts';
 import type { SessionId } from '../domain/ids.ts';
 import type { RunPicture, TaskPicture } from '../domain/picture.ts';
 import { settled } from '../domain/task.ts';
-import { blockCommand, describeChoices, describeFailure, describeGate, describeSkip, gateCommand } from '../domain/words.ts';
+import {
+  blockCommand,
+  describeChoices,
+  describeFailure,
+  describeGate,
+  describeSkip,
+  gateCommand,
+} from '../domain/words.ts';
 import { toneOf, type Look, type Tone } from './style.ts';
 import { cut, fit, oneLine, widthOf } from './width.ts';
 
@@ -34,7 +41,10 @@ export function measureColumns(picture: RunPicture, columns: number): Columns {
     agent = Math.max(agent, task.agent?.length ?? 0);
   }
   if (columns < tiny) return { name: Math.max(1, columns - 5), agent: 0 };
-  return { name: Math.min(name, Math.max(8, Math.floor(columns * 0.35))), agent: columns < 60 ? 0 : Math.min(agent, 12) };
+  return {
+    name: Math.min(name, Math.max(8, Math.floor(columns * 0.35))),
+    agent: columns < 60 ? 0 : Math.min(agent, 12),
+  };
 }
 
 /** One task: sign, name, agent, time, and what there is to say; below it the command for what needs a person. */
@@ -83,14 +93,19 @@ function says(task: TaskPicture, picture: RunPicture, sight: Sight): Said {
   const { detail } = task;
   if (detail.kind === 'block') return sayBlock(task, picture, sight);
   if (detail.kind === 'gate') {
-    return { text: describeGate(detail.gate, sight.now), tone: 'ask', todo: gateCommand(detail.gate, picture.run, task.task) };
+    return {
+      text: describeGate(detail.gate, sight.now),
+      tone: 'ask',
+      todo: gateCommand(detail.gate, picture.run, task.task),
+    };
   }
   if (task.kind === 'undecided') return sayUndecided(task, picture, sight);
   if (detail.kind === 'failure') return sayFailure(task, sight);
   if (detail.kind === 'skip') return quiet(oneLine(describeSkip(detail.reason)));
   if (detail.kind === 'reason') return quiet(oneLine(detail.text));
   if (task.kind === 'lost') return { text: 'its session was lost', tone: 'bad', todo: null };
-  if (task.kind === 'running') return quiet(task.session === null ? '' : oneLine(sight.mask(sight.lastLine(task.session) ?? '')).trim());
+  if (task.kind === 'running')
+    return quiet(task.session === null ? '' : oneLine(sight.mask(sight.lastLine(task.session) ?? '')).trim());
   if (task.kind === 'pending') return quiet(waitsFor(task, picture));
   return quiet(task.kind === 'completed' && task.attempt > 1 ? `attempt ${task.attempt}` : '');
 }
@@ -98,7 +113,9 @@ function says(task: TaskPicture, picture: RunPicture, sight: Sight): Said {
 function sayBlock(task: TaskPicture, picture: RunPicture, sight: Sight): Said {
   if (task.detail.kind !== 'block') return { text: '', tone: 'plain', todo: null };
   const { block } = task.detail;
-  const question = oneLine(sight.mask(block.command === undefined ? block.question : `${block.question}  ${block.command}`)).trim();
+  const question = oneLine(
+    sight.mask(block.command === undefined ? block.question : `${block.question}  ${block.command}`),
+  ).trim();
   const choices = block.choices.length === 0 ? '' : `   ${oneLine(sight.mask(describeChoices(block)))}`;
   return { text: question || block.kind, tone: 'ask', todo: blockCommand(block, picture.run, task.task) + choices };
 }

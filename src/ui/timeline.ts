@@ -25,7 +25,11 @@ export function renderTimeline(picture: RunPicture, spans: readonly Span[], sigh
   if (spans.length === 0) return ['nothing has started yet'];
   const names = [...new Set(spans.map((span) => span.task))];
   const width = { name: Math.min(28, Math.max(...names.map((name) => name.length))), time: 7 };
-  const scale: Scale = { from, ms: Math.max(1, to - from), cells: Math.max(10, sight.columns - width.name - width.time - 7) };
+  const scale: Scale = {
+    from,
+    ms: Math.max(1, to - from),
+    cells: Math.max(10, sight.columns - width.name - width.time - 7),
+  };
   const path = criticalPath(picture);
   const rows = names.map((name) => {
     const own = spans.filter((span) => span.task === name);

@@ -28,19 +28,32 @@ describe('the launcher', () => {
     writeFileSync(join(world.dir, 'bin', 'package.json'), '{"type":"commonjs"}');
     const copy = join(world.dir, 'bin', 'cis');
     const noNode = await run('/bin/sh', [copy], world.dir, { PATH: '/nonexistent' });
-    expect(noNode).toMatchObject({ code: 2, stderr: expect.stringMatching(/^cis: no Node found: run 'npm ci' in .+\n$/) });
+    expect(noNode).toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(/^cis: no Node found: run 'npm ci' in .+\n$/),
+    });
     const noPackages = await run(process.execPath, [copy], world.dir, world.env);
-    expect(noPackages).toMatchObject({ code: 2, stderr: `cis: the packages are missing: run 'npm ci' in ${world.dir}\n` });
+    expect(noPackages).toMatchObject({
+      code: 2,
+      stderr: `cis: the packages are missing: run 'npm ci' in ${world.dir}\n`,
+    });
     mkdirSync(join(world.dir, 'node_modules'));
     const noBuild = await run(process.execPath, [copy], world.dir, world.env);
-    expect(noBuild).toMatchObject({ code: 2, stderr: `cis: ${world.dir}/dist is missing: run 'npm run build' in ${world.dir}\n` });
+    expect(noBuild).toMatchObject({
+      code: 2,
+      stderr: `cis: ${world.dir}/dist is missing: run 'npm run build' in ${world.dir}\n`,
+    });
   });
 });
 
 describe('the help', () => {
   test('as a whole is this', async () => {
     await using world = openWorld();
-    const paths = ['', ...Object.keys(groups), ...commands.filter(({ hidden }) => hidden !== true).map(({ path }) => path)];
+    const paths = [
+      '',
+      ...Object.keys(groups),
+      ...commands.filter(({ hidden }) => hidden !== true).map(({ path }) => path),
+    ];
     const pages: string[] = [];
     for (const path of paths) {
       const words = path === '' ? [] : path.split(' ');
@@ -57,7 +70,10 @@ describe('a mistaken command line', () => {
     [['dag', 'lst'], "cis: unknown command 'lst'\n  Did you mean list?\n"],
     [['dag', 'list', '--jsn'], "cis: unknown option '--jsn'\n  Did you mean --json?\n"],
     [['doctr'], "cis: unknown command 'doctr'\n  Did you mean doctor?\n"],
-    [['dag', 'list', '-n', 'x'], "cis: option '-n, --limit <count>' argument 'x' is invalid. It must be a whole number from 1 on.\n  try --help\n"],
+    [
+      ['dag', 'list', '-n', 'x'],
+      "cis: option '-n, --limit <count>' argument 'x' is invalid. It must be a whole number from 1 on.\n  try --help\n",
+    ],
   ])('%j ends with 2 and what was meant', async (words, stderr) => {
     await using world = openWorld();
     expect(await world.cis(words)).toMatchObject({ code: 2, stdout: '', stderr });
@@ -67,14 +83,21 @@ describe('a mistaken command line', () => {
     await using world = openWorld();
     const { code, stdout, stderr } = await world.cis(['dag', 'status', 'nobody', '--json']);
     expect([code, stdout]).toEqual([4, '']);
-    expect(JSON.parse(stderr)).toEqual({ error: { kind: 'not-found', message: 'nothing has run yet', hints: [expect.any(String)] } });
+    expect(JSON.parse(stderr)).toEqual({
+      error: { kind: 'not-found', message: 'nothing has run yet', hints: [expect.any(String)] },
+    });
   });
 });
 
 describe('a bad day', () => {
   test('a reader that goes away ends the command without a word', async () => {
     await using world = openWorld();
-    const { stderr, stdout } = await run('/bin/sh', ['-c', `'${cisPath}' config example | head -1`], world.dir, world.env);
+    const { stderr, stdout } = await run(
+      '/bin/sh',
+      ['-c', `'${cisPath}' config example | head -1`],
+      world.dir,
+      world.env,
+    );
     expect(stdout).toMatch(/^# Settings/);
     expect(stderr).toBe('');
   });
@@ -93,7 +116,10 @@ describe('a bad day', () => {
     if (!opened.ok) throw new Error('not opened');
     opened.value.pragma('user_version = 999');
     opened.value.close();
-    expect(await world.cis(['dag', 'list'])).toMatchObject({ code: 1, stderr: expect.stringContaining('written by a newer cis') });
+    expect(await world.cis(['dag', 'list'])).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('written by a newer cis'),
+    });
   });
 
   test('a config with mistakes ends with 2 and names them all', async () => {
@@ -102,7 +128,9 @@ describe('a bad day', () => {
     writeFileSync(world.home.config, '[dag]\nmax_worker = 1\n[notify]\nbel = 1\n');
     const { code, stderr } = await world.cis(['config', 'show']);
     expect(code).toBe(2);
-    expect(stderr).toContain(`${world.home.config}:2:1: unknown key \`max_worker\` in [dag], did you mean \`max_workers\`?`);
+    expect(stderr).toContain(
+      `${world.home.config}:2:1: unknown key \`max_worker\` in [dag], did you mean \`max_workers\`?`,
+    );
     expect(stderr).toContain(':4:1: unknown key `bel` in [notify], did you mean `bell`?');
   });
 
@@ -111,7 +139,11 @@ describe('a bad day', () => {
     mkdirSync(world.home.dir);
     const opened = openStorage(world.home.database);
     if (!opened.ok) throw new Error('not opened');
-    opened.value.prepare("INSERT INTO events (run_id, category, kind, at, body) VALUES ('r', 'run', 'run-started', 0, '{\"kind\":\"run-started\"}')").run();
+    opened.value
+      .prepare(
+        "INSERT INTO events (run_id, category, kind, at, body) VALUES ('r', 'run', 'run-started', 0, '{\"kind\":\"run-started\"}')",
+      )
+      .run();
     const child = spawn(cisPath, ['dag', 'events', '-f', '--json'], { env: world.env });
     await new Promise((resolve) => child.stdout.once('data', resolve));
     child.kill('SIGINT');
@@ -120,7 +152,12 @@ describe('a bad day', () => {
   });
 });
 
-function run(file: string, args: readonly string[], cwd: string, env: Readonly<Record<string, string>>): Promise<Ended> {
+function run(
+  file: string,
+  args: readonly string[],
+  cwd: string,
+  env: Readonly<Record<string, string>>,
+): Promise<Ended> {
   return new Promise((done) => {
     const child = execFile(file, args, { cwd, env }, (_, stdout, stderr) => {
       done({ code: child.exitCode, signal: child.signalCode, stdout, stderr });

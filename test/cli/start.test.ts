@@ -27,7 +27,10 @@ describe('cis init', () => {
   test.skipIf(process.getuid?.() === 0)('in a home that cannot be written says so in one line', async () => {
     await using world = openWorld();
     mkdirSync(world.home.dir, { mode: 0o500 });
-    expect(await world.cis(['init'])).toMatchObject({ code: 1, stderr: expect.stringContaining(`${world.home.config}: permission denied`) });
+    expect(await world.cis(['init'])).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining(`${world.home.config}: permission denied`),
+    });
     chmodSync(world.home.dir, 0o700);
   });
 
@@ -85,7 +88,13 @@ describe('completion', () => {
   async function filled(world: World) {
     const db = openFilled(world.home);
     const attempts = [{ task: 'build', attempt: 1, from: 0, to: null }];
-    fillRun(db, { settings: settingsOf([taskOf('build')]), state: { kind: 'running' }, endedAt: null, tasks: {}, attempts });
+    fillRun(db, {
+      settings: settingsOf([taskOf('build')]),
+      state: { kind: 'running' },
+      endedAt: null,
+      tasks: {},
+      attempts,
+    });
     db.close();
     const bin = join(world.dir, 'bin');
     mkdirSync(bin);
@@ -97,7 +106,8 @@ describe('completion', () => {
   test('offers commands, options and runs', async () => {
     await using world = openWorld();
     await filled(world);
-    const offers = async (...words: string[]) => (await world.cis(['complete', '--', ...words])).stdout.trim().split('\n');
+    const offers = async (...words: string[]) =>
+      (await world.cis(['complete', '--', ...words])).stdout.trim().split('\n');
     expect(await offers('do')).toEqual(['doctor']);
     expect(await offers('dag', 'ti')).toEqual(['timeline']);
     expect(await offers('dag', 'status', '--w')).toEqual(['--watch']);
@@ -127,7 +137,10 @@ describe('completion', () => {
   test.skipIf(!has('fish'))('works in fish', async () => {
     await using world = openWorld();
     const env = await filled(world);
-    const said = execFileSync('fish', ['-N', '-c', 'cis completion fish | source; complete -C "cis dag status br"'], { env, encoding: 'utf8' });
+    const said = execFileSync('fish', ['-N', '-c', 'cis completion fish | source; complete -C "cis dag status br"'], {
+      env,
+      encoding: 'utf8',
+    });
     expect(said.trim()).toBe('brave-otter');
   });
 });

@@ -24,9 +24,18 @@ function fill(world: World) {
       { task: 'build', attempt: 1, from: 0, to: 4_000 },
       { task: 'test', attempt: 1, from: 4_000, to: 9_000 },
     ],
-    events: [{ kind: 'run-started' }, starting('build'), completed('build'), starting('test'), failed('test'), { kind: 'run-failed', reason: 'test failed' }],
+    events: [
+      { kind: 'run-started' },
+      starting('build'),
+      completed('build'),
+      starting('test'),
+      failed('test'),
+      { kind: 'run-failed', reason: 'test failed' },
+    ],
   });
-  db.prepare("INSERT INTO outputs VALUES ('brave-otter', 'test', 1, ?, 10, NULL, 'screen')").run('checking\nassertion failed: hunter2hunter2\n\n');
+  db.prepare("INSERT INTO outputs VALUES ('brave-otter', 'test', 1, ?, 10, NULL, 'screen')").run(
+    'checking\nassertion failed: hunter2hunter2\n\n',
+  );
   return db;
 }
 
@@ -40,7 +49,13 @@ describe('a run that was', () => {
       "
     `);
     const { runs } = JSON.parse((await world.cis(['dag', 'list', '--json'])).stdout) as { runs: unknown[] };
-    expect(runs).toEqual([expect.objectContaining({ run: 'brave-otter', state: expect.objectContaining({ kind: 'failed' }), counts: { completed: 1, failed: 1, skipped: 1 } })]);
+    expect(runs).toEqual([
+      expect.objectContaining({
+        run: 'brave-otter',
+        state: expect.objectContaining({ kind: 'failed' }),
+        counts: { completed: 1, failed: 1, skipped: 1 },
+      }),
+    ]);
   });
 
   test('is shown by any unambiguous beginning of its id, with the end of what failed', async () => {
@@ -67,7 +82,10 @@ describe('a run that was', () => {
       brave-otter failed: test failed · 1 done · 1 failed · 1 skipped · 9.0s
       "
     `);
-    expect(await world.cis(['dag', 'status', 'calm'])).toMatchObject({ code: 4, stderr: expect.stringContaining('no run "calm"') });
+    expect(await world.cis(['dag', 'status', 'calm'])).toMatchObject({
+      code: 4,
+      stderr: expect.stringContaining('no run "calm"'),
+    });
   });
 
   test('hides in status what the environment says is secret', async () => {
@@ -80,12 +98,21 @@ describe('a run that was', () => {
   test('has a beginning of an id refused that several runs share', async () => {
     await using world = openWorld();
     const db = fill(world);
-    fillRun(db, { settings: { ...settings, run: 'brave-owl' as RunId }, state: { kind: 'running' }, endedAt: null, tasks: {}, attempts: [] });
+    fillRun(db, {
+      settings: { ...settings, run: 'brave-owl' as RunId },
+      state: { kind: 'running' },
+      endedAt: null,
+      tasks: {},
+      attempts: [],
+    });
     db.close();
     expect(await world.cis(['dag', 'status', 'brave-o'])).toMatchObject({
       code: 6,
       stdout: '',
-      stderr: 'cis: "brave-o" is the beginning of several runs\n  brave-owl\n  brave-otter\n'.replace('brave-owl\n  brave-otter', 'brave-otter\n  brave-owl'),
+      stderr: 'cis: "brave-o" is the beginning of several runs\n  brave-owl\n  brave-otter\n'.replace(
+        'brave-owl\n  brave-otter',
+        'brave-otter\n  brave-owl',
+      ),
     });
   });
 
@@ -102,19 +129,31 @@ describe('a run that was', () => {
       "
     `);
     const lines = (await world.cis(['dag', 'events', '--category', 'run', '--json'])).stdout.trim().split('\n');
-    expect(lines.map((line) => (JSON.parse(line) as { event: { kind: string } }).event.kind)).toEqual(['run-started', 'run-failed']);
+    expect(lines.map((line) => (JSON.parse(line) as { event: { kind: string } }).event.kind)).toEqual([
+      'run-started',
+      'run-failed',
+    ]);
   });
 
   test('has a timeline', async () => {
     await using world = openWorld();
     fill(world).close();
     expect((await world.cis(['dag', 'timeline'])).stdout).toContain('critical path: build → test');
-    expect(JSON.parse((await world.cis(['dag', 'timeline', '--json'])).stdout)).toMatchObject({ criticalPath: ['build', 'test'] });
+    expect(JSON.parse((await world.cis(['dag', 'timeline', '--json'])).stdout)).toMatchObject({
+      criticalPath: ['build', 'test'],
+    });
   });
 });
 
 describe('a run that goes on', () => {
-  const going = { settings, state: { kind: 'running' }, endedAt: null, tasks: {}, attempts: [], events: [{ kind: 'run-started' }] } as const;
+  const going = {
+    settings,
+    state: { kind: 'running' },
+    endedAt: null,
+    tasks: {},
+    attempts: [],
+    events: [{ kind: 'run-started' }],
+  } as const;
 
   test('is followed event by event, and the following ends with the run', async () => {
     await using world = openWorld();
@@ -142,9 +181,20 @@ describe('a run that goes on', () => {
       const status = JSON.parse(line) as { state: string; tasks: { state: string }[] };
       seen.push(`${status.state} ${status.tasks[0]?.state}`);
       if (seen.length === 1) {
-        const running = { kind: 'running', attempt: 1, session: 'brave-otter:build' as SessionId, startedAt: 0, pid: 1 };
-        db.prepare("UPDATE tasks SET state = 'running', state_json = ? WHERE task_id = 'build'").run(JSON.stringify(running));
-      } else db.prepare("UPDATE runs SET state = 'aborted', state_json = ?, ended_at = 5").run(JSON.stringify({ kind: 'aborted', endedAt: 5, reason: 'by you' }));
+        const running = {
+          kind: 'running',
+          attempt: 1,
+          session: 'brave-otter:build' as SessionId,
+          startedAt: 0,
+          pid: 1,
+        };
+        db.prepare("UPDATE tasks SET state = 'running', state_json = ? WHERE task_id = 'build'").run(
+          JSON.stringify(running),
+        );
+      } else
+        db.prepare("UPDATE runs SET state = 'aborted', state_json = ?, ended_at = 5").run(
+          JSON.stringify({ kind: 'aborted', endedAt: 5, reason: 'by you' }),
+        );
     }
     expect(seen).toEqual(['running pending', 'running running', 'aborted running']);
     db.close();

@@ -104,7 +104,8 @@ describe('a config', () => {
 });
 
 describe("a project's config", () => {
-  const hostile = '[notify]\ncommand = ["evil"]\n[matrix]\nhomeserver = "https://evil.example"\n[agents.claude]\ncommand = ["evil"]\n';
+  const hostile =
+    '[notify]\ncommand = ["evil"]\n[matrix]\nhomeserver = "https://evil.example"\n[agents.claude]\ncommand = ["evil"]\n';
 
   test('may not run or redirect anything until it is trusted', async () => {
     write(projectFile(), hostile);
@@ -139,7 +140,15 @@ describe('the schema', () => {
   test('gives each key a variable of its own, none of which cis sets in sessions', () => {
     const names = listPlaces().map((place) => place.env);
     expect(new Set(names).size).toBe(names.length);
-    const taken = ['CIS_HOME', 'CIS_RUN_ID', 'CIS_TASK_ID', 'CIS_SESSION', 'CIS_ATTEMPT', 'CIS_OUTPUT', 'CIS_UPSTREAM_DIR'];
+    const taken = [
+      'CIS_HOME',
+      'CIS_RUN_ID',
+      'CIS_TASK_ID',
+      'CIS_SESSION',
+      'CIS_ATTEMPT',
+      'CIS_OUTPUT',
+      'CIS_UPSTREAM_DIR',
+    ];
     expect(names.filter((name) => taken.includes(name) || name.startsWith('CIS_UPSTREAM_'))).toEqual([]);
   });
 });

@@ -35,7 +35,11 @@ const anyTask = fc.record({
 });
 
 const anyDag = fc
-  .record({ tasks: fc.array(anyTask, { minLength: 1, maxLength: 12 }), policy: fc.constantFrom(...policies), workers: fc.integer({ min: 1, max: 4 }) })
+  .record({
+    tasks: fc.array(anyTask, { minLength: 1, maxLength: 12 }),
+    policy: fc.constantFrom(...policies),
+    workers: fc.integer({ min: 1, max: 4 }),
+  })
   .map(({ tasks, policy, workers }) => dag(withRescues(tasks.map(toTask), tasks), policy, workers));
 
 function toTask(from: Parameters<Parameters<typeof anyTask.map>[0]>[0], index: number): Task {
@@ -190,7 +194,8 @@ function checkStarts(world: World, from: number): void {
       expect(sessions.has(event.session)).toBe(false);
     }
     if (event.kind === 'task-starting') sessions.add(event.session);
-    if ('task' in event && event.kind.startsWith('task-')) state.set(event.task, stateOf(event.kind, state.get(event.task)));
+    if ('task' in event && event.kind.startsWith('task-'))
+      state.set(event.task, stateOf(event.kind, state.get(event.task)));
   }
 }
 

@@ -57,7 +57,8 @@ export class World {
     const { state } = node;
     if (!('session' in state) || state.session === null) throw new Error(`${task} has no session`);
     const into = openRecorder(this.model, this.clock());
-    if (state.kind === 'starting') into.record({ kind: 'task-running', task: node.task.id, attempt: state.attempt, pid: 1 });
+    if (state.kind === 'starting')
+      into.record({ kind: 'task-running', task: node.task.id, attempt: state.attempt, pid: 1 });
     this.living.delete(state.session);
     recordAttemptEnd(into, node, end, { bytes: 0, cutFrom: null, source: 'none' });
     this.take(into.plan);

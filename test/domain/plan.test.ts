@@ -212,7 +212,8 @@ describe('gates', () => {
   test('more than half of the stakeholders must agree', () => {
     const level = { kind: 'arbitrated', stakeholders: ['ann', 'bob', 'cy'] } as const;
     const world = new World(dag([task('a', [], { level }), task('b', [], { level })]));
-    const vote = (task: string, vote: 'yes' | 'no', by: string) => world.ask({ kind: 'vote', task: id(task), vote }, by);
+    const vote = (task: string, vote: 'yes' | 'no', by: string) =>
+      world.ask({ kind: 'vote', task: id(task), vote }, by);
     expect(vote('a', 'yes', 'mallory')).toMatchObject({ kind: 'refused' });
     vote('a', 'yes', 'ann');
     vote('a', 'yes', 'ann');
@@ -344,6 +345,11 @@ test('a blocked session gives up its worker where the file says so', () => {
 
 test('a transition that is not in the table is refused', () => {
   const model = createModel({ run: 'r' as RunId, maxWorkers: 1, dag: dag([task('a')]) });
-  const completed = { kind: 'task-completed', task: id('a'), attempt: 1, output: { bytes: 0, cutFrom: null, source: 'none' } };
+  const completed = {
+    kind: 'task-completed',
+    task: id('a'),
+    attempt: 1,
+    output: { bytes: 0, cutFrom: null, source: 'none' },
+  };
   expect(() => applyEvent(model, completed as never, { at: 0, tick: 0 })).toThrow();
 });

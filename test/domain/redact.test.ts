@@ -3,8 +3,12 @@ import { describe, expect, test } from 'vitest';
 import { defaultRedactPatterns, findSecrets, openRedactor } from '../../src/domain/redact.ts';
 
 const value = fc.string({ unit: fc.constantFrom('a', 'b', 'c'), minLength: 8, maxLength: 12 });
-const secrets = fc.array(value, { minLength: 1, maxLength: 4 }).map((all) => all.map((value) => ({ name: 'N', value })));
-const text = fc.array(fc.oneof(value, fc.string({ unit: fc.constantFrom('a', 'b', 'c', ' ', '\n') })), { maxLength: 8 });
+const secrets = fc
+  .array(value, { minLength: 1, maxLength: 4 })
+  .map((all) => all.map((value) => ({ name: 'N', value })));
+const text = fc.array(fc.oneof(value, fc.string({ unit: fc.constantFrom('a', 'b', 'c', ' ', '\n') })), {
+  maxLength: 8,
+});
 
 describe('a redactor', () => {
   test('leaves no secret in a text', () => {
@@ -18,23 +22,30 @@ describe('a redactor', () => {
 
   test('says the same of a text in pieces as of the whole, however it is cut', () => {
     fc.assert(
-      fc.property(secrets, text, fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 1 }), (secrets, parts, sizes) => {
-        const whole = parts.join('');
-        const redactor = openRedactor(secrets);
-        const chunks = redactor.openChunks();
-        let shown = '';
-        for (let at = 0, turn = 0; at < whole.length; turn++) {
-          const size = sizes[turn % sizes.length] ?? 1;
-          shown += chunks.push(whole.slice(at, at + size));
-          at += size;
-        }
-        expect(shown + chunks.end()).toBe(redactor.mask(whole));
-      }),
+      fc.property(
+        secrets,
+        text,
+        fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 1 }),
+        (secrets, parts, sizes) => {
+          const whole = parts.join('');
+          const redactor = openRedactor(secrets);
+          const chunks = redactor.openChunks();
+          let shown = '';
+          for (let at = 0, turn = 0; at < whole.length; turn++) {
+            const size = sizes[turn % sizes.length] ?? 1;
+            shown += chunks.push(whole.slice(at, at + size));
+            at += size;
+          }
+          expect(shown + chunks.end()).toBe(redactor.mask(whole));
+        },
+      ),
     );
   });
 
   test('leaves a text without secrets as it is', () => {
-    fc.assert(fc.property(fc.string(), (text) => openRedactor([{ name: 'N', value: `${text}12345678` }]).mask(text) === text));
+    fc.assert(
+      fc.property(fc.string(), (text) => openRedactor([{ name: 'N', value: `${text}12345678` }]).mask(text) === text),
+    );
   });
 
   test('shows the name of the variable in the place of its value', () => {
@@ -44,13 +55,23 @@ describe('a redactor', () => {
 
   test('holds back no more than could become a secret', () => {
     const chunks = openRedactor([{ name: 'K', value: 'secret-value' }]).openChunks();
-    expect([chunks.push('line 1\nsec'), chunks.push('ond line\n'), chunks.end()]).toEqual(['line 1\n', 'second line\n', '']);
+    expect([chunks.push('line 1\nsec'), chunks.push('ond line\n'), chunks.end()]).toEqual([
+      'line 1\n',
+      'second line\n',
+      '',
+    ]);
   });
 });
 
 describe('secrets of an environment', () => {
   test('are the long values of variables with telling names', () => {
-    const env = { MY_API_KEY: 'abcdefgh', db_password: '12345678', TOKEN: 'short', PATH: '/usr/bin:/bin', X: undefined };
+    const env = {
+      MY_API_KEY: 'abcdefgh',
+      db_password: '12345678',
+      TOKEN: 'short',
+      PATH: '/usr/bin:/bin',
+      X: undefined,
+    };
     expect(findSecrets(env, defaultRedactPatterns)).toEqual([
       { name: 'MY_API_KEY', value: 'abcdefgh' },
       { name: 'db_password', value: '12345678' },

@@ -11,7 +11,12 @@ export interface FilledRun {
   readonly state: RunState;
   readonly endedAt: number | null;
   readonly tasks: Readonly<Record<string, TaskState>>;
-  readonly attempts: readonly { readonly task: string; readonly attempt: number; readonly from: number; readonly to: number | null }[];
+  readonly attempts: readonly {
+    readonly task: string;
+    readonly attempt: number;
+    readonly from: number;
+    readonly to: number | null;
+  }[];
   readonly events?: readonly CisEvent[];
 }
 
@@ -28,20 +33,33 @@ export function fillRun(db: Db, { settings, state, endedAt, tasks, attempts, eve
   const { run, dag } = settings;
   db.transaction(() => {
     db.prepare('INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)').run(
-      run, dag.name, JSON.stringify(settings), state.kind, JSON.stringify(state), settings.mode, settings.room,
-      dag.tasks.length, settings.createdAt, startOfTime, endedAt,
+      run,
+      dag.name,
+      JSON.stringify(settings),
+      state.kind,
+      JSON.stringify(state),
+      settings.mode,
+      settings.room,
+      dag.tasks.length,
+      settings.createdAt,
+      startOfTime,
+      endedAt,
     );
     for (const [position, { id }] of dag.tasks.entries()) {
       const task = tasks[id] ?? { kind: 'pending' };
       db.prepare('INSERT INTO tasks (run_id, task_id, position, state, state_json) VALUES (?, ?, ?, ?, ?)').run(
-        run, id, position, task.kind, JSON.stringify(task),
+        run,
+        id,
+        position,
+        task.kind,
+        JSON.stringify(task),
       );
     }
     for (const { task, attempt, from, to } of attempts) {
       const session = attempt === 1 ? `${run}:${task}` : `${run}:${task}#${attempt}`;
-      db.prepare('INSERT INTO attempts (run_id, task_id, attempt, session_id, started_at, ended_at) VALUES (?, ?, ?, ?, ?, ?)').run(
-        run, task, attempt, session, startOfTime + from, to === null ? null : startOfTime + to,
-      );
+      db.prepare(
+        'INSERT INTO attempts (run_id, task_id, attempt, session_id, started_at, ended_at) VALUES (?, ?, ?, ?, ?, ?)',
+      ).run(run, task, attempt, session, startOfTime + from, to === null ? null : startOfTime + to);
     }
     for (const event of events) addEvent(db, run, event);
   })();
@@ -49,6 +67,10 @@ export function fillRun(db: Db, { settings, state, endedAt, tasks, attempts, eve
 
 export function addEvent(db: Db, run: string, event: CisEvent): void {
   db.prepare('INSERT INTO events (run_id, category, kind, at, body) VALUES (?, ?, ?, ?, ?)').run(
-    run, categoryOf(event.kind), event.kind, startOfTime, JSON.stringify(event),
+    run,
+    categoryOf(event.kind),
+    event.kind,
+    startOfTime,
+    JSON.stringify(event),
   );
 }

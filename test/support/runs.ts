@@ -88,7 +88,12 @@ export const starting = (task: string, attempt = 1): CisEvent => ({
   attempt,
   session: session(task),
 });
-export const running = (task: string, attempt = 1): CisEvent => ({ kind: 'task-running', task: task as TaskId, attempt, pid: 1 });
+export const running = (task: string, attempt = 1): CisEvent => ({
+  kind: 'task-running',
+  task: task as TaskId,
+  attempt,
+  pid: 1,
+});
 export const completed = (task: string, attempt = 1): CisEvent => ({
   kind: 'task-completed',
   task: task as TaskId,
@@ -103,4 +108,9 @@ export const failed = (task: string, code = 2, debt = false): CisEvent => ({
   debt,
   output,
 });
-export const blocked = (task: string, block: Block): CisEvent => ({ kind: 'task-blocked', task: task as TaskId, attempt: 1, block });
+export const blocked = (task: string, block: Block): CisEvent => ({
+  kind: 'task-blocked',
+  task: task as TaskId,
+  attempt: 1,
+  block,
+});

@@ -56,10 +56,7 @@ export interface World extends AsyncDisposable {
   readonly dir: string;
   readonly env: Readonly<Record<string, string>>;
   cis(args: readonly string[], options?: CisOptions): Promise<Ended>;
-  terminal(
-    args: readonly string[],
-    options?: TerminalOptions,
-  ): TestTerminal;
+  terminal(args: readonly string[], options?: TerminalOptions): TestTerminal;
   host(options?: { readonly start?: boolean; readonly what?: string }): Promise<HostConnection>;
 }
 
@@ -127,10 +124,7 @@ function runCis(args: readonly string[], options: RunOptions): Promise<Ended> {
   });
 }
 
-function openTerminal(
-  args: readonly string[],
-  options: RunOptions & TerminalOptions,
-): TestTerminal {
+function openTerminal(args: readonly string[], options: RunOptions & TerminalOptions): TestTerminal {
   const { cols = 80, rows = 24 } = options;
   const terminal = newTerminal(cols, rows, 1_000);
   const ended = Promise.withResolvers<{ code: number | null; signal: string | null }>();

@@ -63,7 +63,9 @@ describe('the live table on a terminal', () => {
     await terminal.waitFor((screen) => !screen.includes('--choose') && screen.includes('1/300'));
     expect(terminal.screen().split('\n').length).toBeLessThanOrEqual(8);
     terminal.resize(100, 30);
-    const wide = await terminal.waitFor((screen) => screen.includes('--choose') && screen.includes('task-20') && screen);
+    const wide = await terminal.waitFor(
+      (screen) => screen.includes('--choose') && screen.includes('task-20') && screen,
+    );
     expect(wide.match(/implement +claude/g)).toHaveLength(1);
   });
 

@@ -17,7 +17,14 @@ const log = logOf('brave-otter', [
   [0, starting('build')],
   [1_500, blocked('build', approval('Overwrite?'))],
   [62_000, failed('build')],
-  [62_000, { kind: 'task-skipped', task: 'ship' as TaskId, reason: { kind: 'dependency', task: 'build' as TaskId, state: 'failed' } }],
+  [
+    62_000,
+    {
+      kind: 'task-skipped',
+      task: 'ship' as TaskId,
+      reason: { kind: 'dependency', task: 'build' as TaskId, state: 'failed' },
+    },
+  ],
   [10, starting('lint', 2)],
   [420, completed('lint', 2)],
   [62_100, { kind: 'run-failed', reason: 'build failed' }],
@@ -66,5 +73,7 @@ test('on a pipe each event that matters is a line, and what waits for a person c
 test('as JSON every text of an event is masked', () => {
   const [event] = logOf('r', [[0, { kind: 'run-failed', reason: 'with "hunter2hunter2"' }]]);
   if (event === undefined) throw new Error('no event');
-  expect(JSON.parse(toJson(event, (text) => text.replaceAll('hunter2hunter2', '***')))).toMatchObject({ event: { reason: 'with "***"' } });
+  expect(JSON.parse(toJson(event, (text) => text.replaceAll('hunter2hunter2', '***')))).toMatchObject({
+    event: { reason: 'with "***"' },
+  });
 });

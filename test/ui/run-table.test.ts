@@ -6,7 +6,18 @@ import { openPicture, type RunPicture } from '../../src/domain/picture.ts';
 import { renderRunTable, type TableSight } from '../../src/ui/run-table.ts';
 import { openLook } from '../../src/ui/style.ts';
 import { widthOf } from '../../src/ui/width.ts';
-import { approval, blocked, completed, failed, logOf, running, settingsOf, starting, startOfTime, taskOf } from '../support/runs.ts';
+import {
+  approval,
+  blocked,
+  completed,
+  failed,
+  logOf,
+  running,
+  settingsOf,
+  starting,
+  startOfTime,
+  taskOf,
+} from '../support/runs.ts';
 
 const tasks = [
   taskOf('plan'),
@@ -24,10 +35,21 @@ function pictureAfter(events: readonly (readonly [number, CisEvent])[], of = tas
 
 function sight(more: Partial<TableSight> = {}): TableSight {
   const look = openLook({ colour: false, unicode: true });
-  return { now: startOfTime + 65_000, columns: 80, rows: 24, look, lastLine: () => null, mask: (text) => text, ...more };
+  return {
+    now: startOfTime + 65_000,
+    columns: 80,
+    rows: 24,
+    look,
+    lastLine: () => null,
+    mask: (text) => text,
+    ...more,
+  };
 }
 
-const shown = (picture: RunPicture, more: Partial<TableSight> = {}) => `\n${renderRunTable(picture, sight(more)).map((line) => line.trimEnd()).join('\n')}\n`;
+const shown = (picture: RunPicture, more: Partial<TableSight> = {}) =>
+  `\n${renderRunTable(picture, sight(more))
+    .map((line) => line.trimEnd())
+    .join('\n')}\n`;
 
 const going: readonly (readonly [number, CisEvent])[] = [
   [0, { kind: 'run-started' }],
@@ -41,7 +63,8 @@ const going: readonly (readonly [number, CisEvent])[] = [
 
 describe('the table of a run', () => {
   test('has a line per task, and the command for what waits for a person', () => {
-    expect(shown(pictureAfter(going), { lastLine: () => 'PASS \u001B[32mtest/a.test.ts\u001B[0m\r' })).toMatchInlineSnapshot(`
+    expect(shown(pictureAfter(going), { lastLine: () => 'PASS \u001B[32mtest/a.test.ts\u001B[0m\r' }))
+      .toMatchInlineSnapshot(`
       "
        demo  brave-otter
 
@@ -78,12 +101,35 @@ describe('the table of a run', () => {
     const task = (id: string) => id as TaskId;
     const picture = pictureAfter([
       [0, { kind: 'run-started' }],
-      [0, { kind: 'task-gated', task: task('plan'), gate: { kind: 'recommended', until: startOfTime + 70_000, defaultAction: 'execute' } }],
+      [
+        0,
+        {
+          kind: 'task-gated',
+          task: task('plan'),
+          gate: { kind: 'recommended', until: startOfTime + 70_000, defaultAction: 'execute' },
+        },
+      ],
       [0, starting('implement')],
-      [500, { kind: 'task-waiting-retry', task: task('implement'), attempt: 1, retryAt: startOfTime + 66_000, failure: { kind: 'timeout', afterMs: 500 } }],
+      [
+        500,
+        {
+          kind: 'task-waiting-retry',
+          task: task('implement'),
+          attempt: 1,
+          retryAt: startOfTime + 66_000,
+          failure: { kind: 'timeout', afterMs: 500 },
+        },
+      ],
       [0, starting('test')],
       [61_000, failed('test', 1, true)],
-      [0, { kind: 'task-skipped', task: task('review'), reason: { kind: 'dependency', task: task('test'), state: 'failed' } }],
+      [
+        0,
+        {
+          kind: 'task-skipped',
+          task: task('review'),
+          reason: { kind: 'dependency', task: task('test'), state: 'failed' },
+        },
+      ],
       [0, starting('ship')],
       [0, { kind: 'task-undecided', task: task('ship'), attempt: 1 }],
     ]);
@@ -107,8 +153,14 @@ describe('the table of a run', () => {
   test('of a thousand tasks shows what waits, runs and failed, and counts the rest', () => {
     const many = Array.from({ length: 1_000 }, (_, index) => taskOf(`t${index}`));
     const events: (readonly [number, CisEvent])[] = [[0, { kind: 'run-started' }]];
-    for (let index = 0; index < 500; index++) events.push([index, starting(`t${index}`)], [index + 900, completed(`t${index}`)]);
-    events.push([1_000, starting('t500')], [1_000, running('t500')], [1_000, starting('t501')], [2_000, failed('t501')]);
+    for (let index = 0; index < 500; index++)
+      events.push([index, starting(`t${index}`)], [index + 900, completed(`t${index}`)]);
+    events.push(
+      [1_000, starting('t500')],
+      [1_000, running('t500')],
+      [1_000, starting('t501')],
+      [2_000, failed('t501')],
+    );
     events.push([1_000, starting('t700')], [1_500, blocked('t700', approval('Go on?'))]);
     expect(shown(pictureAfter(events, many), { rows: 12 })).toMatchInlineSnapshot(`
       "
@@ -129,24 +181,41 @@ describe('the table of a run', () => {
   });
 
   test('masks secrets in what programs said', () => {
-    const text = shown(pictureAfter(going), { lastLine: () => 'key hunter2hunter2', mask: (text) => text.replaceAll('hunter2hunter2', '[K redacted]') });
+    const text = shown(pictureAfter(going), {
+      lastLine: () => 'key hunter2hunter2',
+      mask: (text) => text.replaceAll('hunter2hunter2', '[K redacted]'),
+    });
     expect(text).toContain('key [K redacted]');
     expect(text).not.toContain('hunter2');
   });
 
   test('is never wider or taller than the screen, whatever programs say', () => {
-    const text = fc.string({ unit: fc.oneof(fc.constantFrom('運', '한', '👩‍💻', 'e\u0301', '\u001B[31m', '\t', '\u202E', '\u0007'), fc.string({ unit: 'grapheme' })) });
+    const text = fc.string({
+      unit: fc.oneof(
+        fc.constantFrom('運', '한', '👩‍💻', 'e\u0301', '\u001B[31m', '\t', '\u202E', '\u0007'),
+        fc.string({ unit: 'grapheme' }),
+      ),
+    });
     fc.assert(
-      fc.property(text, text, fc.integer({ min: 10, max: 120 }), fc.integer({ min: 3, max: 30 }), (last, question, columns, rows) => {
-        const picture = pictureAfter([...going.slice(0, -1), [9_000, blocked('implement', approval(question, last))]]);
-        const lines = renderRunTable(picture, sight({ columns, rows, lastLine: () => last }));
-        expect(lines.length).toBeLessThanOrEqual(rows);
-        for (const line of lines) {
-          expect(widthOf(line)).toBeLessThanOrEqual(columns);
-          // eslint-disable-next-line no-control-regex
-          expect(line).not.toMatch(/[\u0000-\u001F\u202E]/);
-        }
-      }),
+      fc.property(
+        text,
+        text,
+        fc.integer({ min: 10, max: 120 }),
+        fc.integer({ min: 3, max: 30 }),
+        (last, question, columns, rows) => {
+          const picture = pictureAfter([
+            ...going.slice(0, -1),
+            [9_000, blocked('implement', approval(question, last))],
+          ]);
+          const lines = renderRunTable(picture, sight({ columns, rows, lastLine: () => last }));
+          expect(lines.length).toBeLessThanOrEqual(rows);
+          for (const line of lines) {
+            expect(widthOf(line)).toBeLessThanOrEqual(columns);
+            // eslint-disable-next-line no-control-regex
+            expect(line).not.toMatch(/[\u0000-\u001F\u202E]/);
+          }
+        },
+      ),
     );
   });
 });

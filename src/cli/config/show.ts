@@ -18,7 +18,10 @@ export function command(into: Command): Command {
 function renderConfig({ config, origins }: LoadedConfig, withOrigin: boolean): string[] {
   const rows = listPlaces().map((place) => {
     const value = (config[place.section] as Readonly<Record<string, unknown>>)[place.key];
-    return [`${place.path} = ${value === null ? '(not set)' : JSON.stringify(value)}`, origins.get(place.path)] as const;
+    return [
+      `${place.path} = ${value === null ? '(not set)' : JSON.stringify(value)}`,
+      origins.get(place.path),
+    ] as const;
   });
   const tables = Object.entries({ answers: config.answers, agents: config.agents, skills: config.skills })
     .filter(([, value]) => Object.keys(value).length > 0)

@@ -32,8 +32,12 @@ export function command(into: Command): Command {
       const mask = await openScreenRedactor((await readConfig()).config);
       const look = lookFor(process.stdout, process.env);
       const put = (events: readonly LoggedEvent[]) => {
-        const wanted = events.filter(({ event }) => options.category === undefined || categoryOf(event.kind) === options.category);
-        const lines = wanted.map((event) => (options.json ? toJson(event, mask) : `${renderEvent(event, look, mask, run === null)}\n`));
+        const wanted = events.filter(
+          ({ event }) => options.category === undefined || categoryOf(event.kind) === options.category,
+        );
+        const lines = wanted.map((event) =>
+          options.json ? toJson(event, mask) : `${renderEvent(event, look, mask, run === null)}\n`,
+        );
         process.stdout.write(lines.join(''));
       };
       if (options.follow) await follow(db, run, options.after, put);
@@ -42,7 +46,7 @@ export function command(into: Command): Command {
 }
 
 function* pages(db: Db, run: RunId | null, after: number): Generator<LoggedEvent[]> {
-  for (let from = after; ; ) {
+  for (let from = after; ;) {
     const events = run === null ? readAllEvents(db, from) : readEvents(db, run, from);
     if (events.length === 0) return;
     yield events;
@@ -50,7 +54,12 @@ function* pages(db: Db, run: RunId | null, after: number): Generator<LoggedEvent
   }
 }
 
-async function follow(db: Db, run: RunId | null, after: number, put: (events: readonly LoggedEvent[]) => void): Promise<void> {
+async function follow(
+  db: Db,
+  run: RunId | null,
+  after: number,
+  put: (events: readonly LoggedEvent[]) => void,
+): Promise<void> {
   const { followEvents } = await import('../../storage/tail.ts');
   for await (const events of followEvents(db, { path: home().database, run, after, signal: untilInterrupted() })) {
     put(events);

@@ -18,7 +18,12 @@ export function command(into: Command): Command {
       const rows = db === null ? [] : listRuns(db, limit).map((run) => ({ ...run, counts: countTasks(db, run.run) }));
       const active = db === null ? null : readActiveRun(db);
       if (options.json) printJson({ runs: rows.map((row) => ({ ...row, active: row.run === active })) });
-      else print(rows.length === 0 ? ['nothing has run yet: cis init makes a first DAG file'] : renderRuns(rows, active, Date.now()));
+      else
+        print(
+          rows.length === 0
+            ? ['nothing has run yet: cis init makes a first DAG file']
+            : renderRuns(rows, active, Date.now()),
+        );
     });
 }
 
@@ -34,7 +39,12 @@ function cells(row: Row, active: string | null, now: number): Cell[] {
   const { counts, state } = row;
   const over = (counts.completed ?? 0) + (counts.failed ?? 0) + (counts.skipped ?? 0) + (counts.cancelled ?? 0);
   const waits = (counts.blocked ?? 0) + (counts.gated ?? 0) + (counts.undecided ?? 0);
-  const time = row.startedAt === null ? '' : row.endedAt === null ? formatElapsed(now - row.startedAt) : formatDuration(row.endedAt - row.startedAt);
+  const time =
+    row.startedAt === null
+      ? ''
+      : row.endedAt === null
+        ? formatElapsed(now - row.startedAt)
+        : formatDuration(row.endedAt - row.startedAt);
   return [
     { text: row.run === active ? `${row.run}*` : row.run, tone: 'bold' },
     { text: row.dagName, tone: 'plain' },
@@ -42,7 +52,10 @@ function cells(row: Row, active: string | null, now: number): Cell[] {
     { text: `${over}/${row.tasks}`, tone: 'plain' },
     { text: time, tone: 'plain' },
     { text: `${formatElapsed(now - row.createdAt)} ago`, tone: 'dim' },
-    { text: waits > 0 ? `${waits} waiting for you` : row.mode === 'local' ? '' : row.mode, tone: waits > 0 ? 'ask' : 'dim' },
+    {
+      text: waits > 0 ? `${waits} waiting for you` : row.mode === 'local' ? '' : row.mode,
+      tone: waits > 0 ? 'ask' : 'dim',
+    },
   ];
 }
 
@@ -55,4 +68,3 @@ const tones: Readonly<Record<RunState['kind'], Tone>> = {
   failed: 'bad',
   aborted: 'bad',
 };
-

@@ -39,7 +39,9 @@ function show(db: Db, run: RunId, options: Options, mask: (text: string) => stri
   print(renderTable(picture, process.stdout.columns ?? 120, Infinity, mask));
   if (options.verbose !== true) return;
   const report = buildReport(picture);
-  const tails = new Map(failedTasks(report).map(({ task }) => [task, tailOf(readOutput(db, run, task, null)?.text ?? '', 15)]));
+  const tails = new Map(
+    failedTasks(report).map(({ task }) => [task, tailOf(readOutput(db, run, task, null)?.text ?? '', 15)]),
+  );
   const look = lookFor(process.stdout, process.env);
   print(renderReport(report, { look, columns: process.stdout.columns ?? 120, tails, mask, withTasks: true }));
 }
@@ -85,7 +87,11 @@ function renderTable(picture: RunPicture, columns: number, rows: number, mask: (
 
 function toJson(picture: RunPicture): unknown {
   const { tasks, byKind: _, ...run } = picture;
-  const all = [...tasks.values()].map(({ detail, kind, position: _, ...task }) => ({ ...task, state: kind, ...detailOf(detail) }));
+  const all = [...tasks.values()].map(({ detail, kind, position: _, ...task }) => ({
+    ...task,
+    state: kind,
+    ...detailOf(detail),
+  }));
   const open = all.filter((task) => !settled[task.state]).length;
   return { ...run, open, tasks: all };
 }

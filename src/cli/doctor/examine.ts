@@ -39,7 +39,9 @@ function examineNode(): Finding {
   const [major = 0, minor = 0] = node.split('.').map(Number);
   const isNew = major > 22 || (major === 22 && minor >= 12);
   const where = `${node} at ${process.execPath}`;
-  return isNew ? { name: 'node', state: 'good', said: where } : { name: 'node', state: 'broken', said: where, hint: 'cis needs Node 22.12: npm ci brings 24' };
+  return isNew
+    ? { name: 'node', state: 'good', said: where }
+    : { name: 'node', state: 'broken', said: where, hint: 'cis needs Node 22.12: npm ci brings 24' };
 }
 
 function examineHome(home: Home): Finding {
@@ -47,13 +49,24 @@ function examineHome(home: Home): Finding {
   if (!existsSync(home.dir)) {
     return isWritable(nearestThere(home.dir))
       ? { name, state: 'good', said: `${home.dir} (made by the first run)` }
-      : { name, state: 'broken', said: `${home.dir} cannot be made`, hint: 'set CIS_HOME to a directory that can be written' };
+      : {
+          name,
+          state: 'broken',
+          said: `${home.dir} cannot be made`,
+          hint: 'set CIS_HOME to a directory that can be written',
+        };
   }
   if (!isWritable(home.dir)) {
-    return { name, state: 'broken', said: `${home.dir} cannot be written`, hint: 'check who owns it, or set CIS_HOME to another' };
+    return {
+      name,
+      state: 'broken',
+      said: `${home.dir} cannot be written`,
+      hint: 'check who owns it, or set CIS_HOME to another',
+    };
   }
   const others = statSync(home.dir).mode & 0o077;
-  if (others !== 0) return { name, state: 'note', said: `${home.dir} can be read by others`, hint: `chmod 700 ${home.dir}` };
+  if (others !== 0)
+    return { name, state: 'note', said: `${home.dir} can be read by others`, hint: `chmod 700 ${home.dir}` };
   return { name, state: 'good', said: home.dir };
 }
 
@@ -76,8 +89,14 @@ async function examineDatabase(home: Home): Promise<Finding> {
     if (!opened.ok) return { name, state: 'broken', said: describeStorageError(opened.error) };
     const verdict = String(opened.value.pragma('quick_check(1)', { simple: true }));
     opened.value.close();
-    if (verdict === 'ok') return { name, state: 'good', said: `whole, ${(statSync(home.database).size / 1024 ** 2).toFixed(1)} MiB` };
-    return { name, state: 'broken', said: `${home.database} is damaged: ${verdict}`, hint: 'move it away to start afresh, or restore a copy' };
+    if (verdict === 'ok')
+      return { name, state: 'good', said: `whole, ${(statSync(home.database).size / 1024 ** 2).toFixed(1)} MiB` };
+    return {
+      name,
+      state: 'broken',
+      said: `${home.database} is damaged: ${verdict}`,
+      hint: 'move it away to start afresh, or restore a copy',
+    };
   } catch (error) {
     return { name, state: 'broken', said: `${home.database}: ${(error as Error).message}` };
   }
@@ -85,16 +104,23 @@ async function examineDatabase(home: Home): Promise<Finding> {
 
 async function examineConfig(home: Home, env: Env): Promise<Finding> {
   const loaded = await loadConfig({ env, cwd: process.cwd(), home });
-  if (loaded.ok) return { name: 'config', state: 'good', said: existsSync(home.config) ? home.config : 'none, defaults hold' };
+  if (loaded.ok)
+    return { name: 'config', state: 'good', said: existsSync(home.config) ? home.config : 'none, defaults hold' };
   const [first = '', ...more] = loaded.error.map(describeConfigProblem);
-  return { name: 'config', state: 'broken', said: first, ...(more.length > 0 ? { hint: `and ${more.length} more: cis config show` } : {}) };
+  return {
+    name: 'config',
+    state: 'broken',
+    said: first,
+    ...(more.length > 0 ? { hint: `and ${more.length} more: cis config show` } : {}),
+  };
 }
 
 function examineTerminal(env: Env): Finding {
   const name = 'terminal';
   if (!process.stdout.isTTY) return { name, state: 'note', said: 'none here: runs are shown as plain lines' };
   const term = env['TERM'] ?? '';
-  if (term === '' || term === 'dumb') return { name, state: 'note', said: `TERM is "${term}": runs are shown as plain lines` };
+  if (term === '' || term === 'dumb')
+    return { name, state: 'note', said: `TERM is "${term}": runs are shown as plain lines` };
   return { name, state: 'good', said: `${term}, ${process.stdout.columns} × ${process.stdout.rows}` };
 }
 

@@ -30,7 +30,12 @@ export async function tryPty(): Promise<Finding> {
       });
     });
     if (said.includes('a terminal')) return { name, state: 'good', said: 'programs can be started in terminals' };
-    return { name, state: 'broken', said: 'a program was started, but found no terminal', hint: 'is /dev/pts mounted?' };
+    return {
+      name,
+      state: 'broken',
+      said: 'a program was started, but found no terminal',
+      hint: 'is /dev/pts mounted?',
+    };
   } catch (error) {
     return { name, state: 'broken', said: (error as Error).message, hint: 'run npm ci again; is /dev/pts mounted?' };
   }

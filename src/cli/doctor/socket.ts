@@ -20,7 +20,12 @@ export function examineSocket(home: Home, env: Readonly<Record<string, string | 
   if (!isShort) return { name, state: 'note', said: `${own} is too long: the host listens under ${runtime}` };
   const owner = ownerOf(own);
   if (owner !== null && owner !== process.getuid?.()) {
-    return { name, state: 'broken', said: `${own} belongs to user ${owner}`, hint: 'it is not used; remove it or set CIS_HOME' };
+    return {
+      name,
+      state: 'broken',
+      said: `${own} belongs to user ${owner}`,
+      hint: 'it is not used; remove it or set CIS_HOME',
+    };
   }
   return { name, state: 'good', said: own };
 }

@@ -1,0 +1,562 @@
+import { hostname } from 'node:os';
+import { journalPath, type Home } from '../config/home.ts';
+import { evaluateCondition } from '../domain/condition.ts';
+import type { LoggedEvent } from '../domain/event.ts';
+import type { SessionId } from '../domain/ids.ts';
+import {
+  isOver,
+  isStuck,
+  nextDueTick,
+  openRecorder,
+  planNext,
+  recordAttemptEnd,
+  type EvaluateCondition,
+  type Plan,
+  type StopSession,
+} from '../domain/plan.ts';
+import { isActive, type Clock, type RunModel, type TaskNode } from '../domain/plan-model.ts';
+import { planRequest } from '../domain/plan-request.ts';
+import type { RequestOutcome } from '../domain/request.ts';
+import { err, ok } from '../domain/result.ts';
+import type { RunSettings, RunState } from '../domain/run.ts';
+import { parseSessionId } from '../domain/ids.ts';
+import type { KillCause, SessionEnd } from '../domain/session.ts';
+import { readJournal } from '../host/journal.ts';
+import type { ConnectError, ConnectHost, HostConnection } from '../host/port.ts';
+import type { JournalEntry, JournalEvent, SpawnRequest } from '../host/protocol.ts';
+import type { Db } from '../storage/open.ts';
+import { readJournalCursor } from '../storage/read.ts';
+import { readOpenRequests, type OpenRequest } from '../storage/request.ts';
+import { openRunWriter, type WriteError } from '../storage/write.ts';
+import { noAgents, startAction, type StartAgent } from './action.ts';
+import { collectArtifacts } from './artifacts.ts';
+import { openContext, type Context } from './context.ts';
+import { upstreamDir, writePrivate } from './files.ts';
+import { Ledger } from './ledger.ts';
+import { collectOutput, noOutput, type Output } from './output.ts';
+import { spawnRollback, spawnTask, type SpawnFacts } from './spawn.ts';
+
+export interface DriveOptions {
+  readonly home: Home;
+  readonly db: Db;
+  readonly settings: RunSettings;
+  /** The run as its log tells it; the driver is its one owner from here on. */
+  readonly model: RunModel;
+  readonly epoch: number;
+  readonly connect: ConnectHost;
+  /** Shown by the host and to whoever is refused: `dag run x.toml`. */
+  readonly what: string;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly umask: number;
+  readonly maxRecordingBytes: number;
+  readonly killGraceMs: number;
+  readonly cols: number;
+  readonly rows: number;
+  readonly mask: (text: string) => string;
+  readonly startAgent?: StartAgent;
+  /**
+   * `always`: blocks, gates and decisions are waited for. `not-decisions`: a run that is left with nothing but undecided tasks
+   * ends with `needs-person`. `never` (`--no-wait`): as soon as nothing else can go on.
+   */
+  readonly wait: 'always' | 'not-decisions' | 'never';
+  /** Applies open wishes and what must follow from them, starts nothing, and leaves: for commands without a driver. */
+  readonly onlyRequests: boolean;
+  readonly startPaused: boolean;
+  /** Called with events after they were committed. */
+  readonly show: (events: readonly LoggedEvent[]) => void;
+}
+
+export type DriveEnd =
+  | { readonly kind: 'over'; readonly state: RunState }
+  | { readonly kind: 'needs-person' }
+  /** Told to leave: sessions live on, the run can be carried on. */
+  | { readonly kind: 'left' }
+  | { readonly kind: 'superseded' }
+  | { readonly kind: 'cannot-write'; readonly detail: string }
+  | { readonly kind: 'no-host'; readonly error: ConnectError };
+
+/** Awaits an end of the session of a task, or of a rollback command. */
+type Owner =
+  | { readonly kind: 'task'; readonly node: TaskNode; readonly attempt: number }
+  | { readonly kind: 'rollback'; readonly node: TaskNode; readonly index: number; readonly attempt: number };
+
+const maxTimerMs = 2 ** 31 - 1;
+
+/**
+ * Drives one run. Everything that may happen (an entry of the journal, a wish, an instant) wakes it; one turn takes all that has
+ * come in, plans, commits once, and only then acts.
+ */
+export class Driver {
+  readonly #options: DriveOptions;
+  readonly #model: RunModel;
+  readonly #ledger: Ledger;
+  readonly #context: Context;
+  readonly #facts: SpawnFacts;
+  readonly #evaluate: EvaluateCondition;
+  readonly #end = Promise.withResolvers<DriveEnd>();
+  #connection: HostConnection | null = null;
+  #inbox: JournalEntry[] = [];
+  #refusals: { readonly session: SessionId; readonly reason: string }[] = [];
+  #cursor: number;
+  #isPoked = true;
+  #isReady = false;
+  #isEnded = false;
+  #isLeaving = false;
+  #turn: NodeJS.Immediate | null = null;
+  #timer: NodeJS.Timeout | null = null;
+  /** Wishes whose outcome shows only later. */
+  #pending = new Map<number, () => RequestOutcome | null>();
+  /** The final messages of agents whose turn is done. */
+  readonly #messages = new Map<SessionId, string | null>();
+  /** Sessions whose spawn was sent and of which the journal has not told yet. */
+  readonly #unconfirmed = new Set<SessionId>();
+
+  constructor(options: DriveOptions) {
+    const { db, settings, model, epoch } = options;
+    this.#options = options;
+    this.#model = model;
+    this.#ledger = new Ledger(model, openRunWriter(db, settings.run, epoch));
+    this.#context = openContext(options);
+    this.#facts = options;
+    this.#evaluate = (task) => {
+      if (task.condition === undefined) return ok(true);
+      try {
+        return ok(evaluateCondition(task.condition, this.#context.facts));
+      } catch (error) {
+        return err(`its condition cannot be evaluated: ${error instanceof Error ? error.message : String(error)}`);
+      }
+    };
+    this.#cursor = readJournalCursor(db, settings.run);
+  }
+
+  /** Drives until the run is over, a person is needed, or it is told to leave. */
+  async drive(): Promise<DriveEnd> {
+    this.#open();
+    const connected = await this.#connect();
+    if (connected !== null) this.#finish(connected);
+    const end = await this.#end.promise;
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#connection?.[Symbol.dispose]();
+    return end;
+  }
+
+  /** Leaves sessions as they are, and the run to whoever carries it on. */
+  leave(): void {
+    this.#finish({ kind: 'left' });
+  }
+
+  /** Looks for wishes in the database. */
+  poke(): void {
+    this.#isPoked = true;
+    this.#wake();
+  }
+
+  #clock(): Clock {
+    return { at: Date.now(), tick: performance.now() };
+  }
+
+  #open(): void {
+    const clock = this.#clock();
+    const { epoch, startPaused, onlyRequests } = this.#options;
+    if (isOver(this.#model) || onlyRequests) return;
+    this.#ledger.record({ kind: 'run-driver-changed', epoch, pid: process.pid, host: hostname() }, clock);
+    if (this.#model.state.kind !== 'created') return;
+    this.#ledger.record({ kind: 'run-started' }, clock);
+    if (startPaused) this.#ledger.record({ kind: 'run-paused', by: '--paused' }, clock);
+  }
+
+  /** Connects, learns what happened meanwhile, and settles what became of every attempt that has no end. */
+  async #connect(): Promise<DriveEnd | null> {
+    const { home, what, connect, settings, env } = this.#options;
+    const connected = await connect({ home, what, start: true });
+    if (!connected.ok) return { kind: 'no-host', error: connected.error };
+    const connection = connected.value;
+    this.#connection = connection;
+    connection.listen({
+      journal: (_, entry) => {
+        this.#inbox.push(entry);
+        this.#wake();
+      },
+      poke: () => this.poke(),
+    });
+    void connection.request({ kind: 'environment', env: definedOnly(env) });
+    void connection.request({ kind: 'follow', run: settings.run, after: this.#cursor });
+    void connection.closed.then(() => this.#reconnect(connection));
+    if (this.#model.active > 0 || this.#model.rollback !== null) await this.#reconcile(connection);
+    this.#isReady = true;
+    this.#wake();
+    return null;
+  }
+
+  /** The host is gone while we live: a new one is started, and its predecessor's sessions are lost unless the journal has their end. */
+  #reconnect(gone: HostConnection): void {
+    if (this.#isEnded || this.#connection !== gone) return;
+    this.#isReady = false;
+    void this.#connect().then((failed) => {
+      if (failed !== null) this.#finish(failed);
+    });
+  }
+
+  async #reconcile(connection: HostConnection): Promise<void> {
+    const { settings, home } = this.#options;
+    const hello = await connection.request({ kind: 'status' });
+    const list = await connection.request({ kind: 'list', run: settings.run });
+    if (!hello.ok || !list.ok || hello.value.kind !== 'status' || list.value.kind !== 'sessions') return;
+    const living = new Set(list.value.sessions.map((one) => one.session));
+    const entries = readJournal(journalPath(home, settings.run), 0);
+    const spawned = new Set(entries.flatMap((one) => (one.event.kind === 'spawned' ? [one.session] : [])));
+    const ended = new Set(entries.flatMap((one) => (one.event.kind === 'ended' ? [one.session] : [])));
+    for (const one of this.#openSessions()) {
+      if (living.has(one.session) || ended.has(one.session)) this.#stopAgain(one.node);
+      else if (!spawned.has(one.session) && hello.value.status.startedAt < one.startedAt) this.#spawnAgain(one.session);
+      else
+        this.#inbox.push({
+          seq: 0,
+          at: Date.now(),
+          session: one.session,
+          event: { kind: 'ended', end: { kind: 'lost' } },
+        });
+    }
+  }
+
+  #openSessions(): { session: SessionId; startedAt: number; node: TaskNode | null }[] {
+    const { rollback } = this.#model;
+    const open: { session: SessionId; startedAt: number; node: TaskNode | null }[] = [];
+    if (rollback !== null) open.push({ session: rollback.session, startedAt: 0, node: null });
+    for (const node of this.#model.nodes) {
+      const { state } = node;
+      if (!isActive(node) || !('session' in state) || state.session === null) continue;
+      open.push({ session: state.session, startedAt: 'startedAt' in state ? state.startedAt : 0, node });
+    }
+    return open;
+  }
+
+  #stopAgain(node: TaskNode | null): void {
+    if (node === null || node.stop === null || !('session' in node.state) || node.state.session === null) return;
+    this.#kill(node.state.session, node.stop.cause);
+  }
+
+  /** The same host has not seen the spawn: the request is sent once more, and refused there if the first one comes after all. */
+  #spawnAgain(session: SessionId): void {
+    const owner = this.#ownerOf(session);
+    if (owner !== null) this.#spawn(owner, session);
+  }
+
+  #wake(): void {
+    if (!this.#isReady || this.#isEnded) return;
+    this.#turn ??= setImmediate(() => {
+      this.#turn = null;
+      this.#runTurn();
+    });
+  }
+
+  #runTurn(): void {
+    if (!this.#isReady || this.#isEnded) return;
+    const clock = this.#clock();
+    for (const entry of this.#inbox.splice(0)) this.#take(entry, clock);
+    for (const refusal of this.#refusals.splice(0)) this.#takeRefusal(refusal, clock);
+    const stops = this.#isPoked ? this.#takeRequests(clock) : [];
+    const plan = this.#plan(clock);
+    this.#settleWishes(clock);
+    const starts = plan.events;
+    if (!this.#commit()) return;
+    for (const stop of [...stops, ...plan.stops]) this.#kill(stop.session, stop.cause);
+    for (const event of starts) {
+      if (event.kind === 'task-starting' || event.kind === 'run-rollback-starting') this.#start(event.session);
+    }
+    this.#afterTurn();
+  }
+
+  #plan(clock: Clock): Plan {
+    if (this.#isLeaving) return { events: [], stops: [] };
+    const plan = planNext(this.#model, clock, this.#evaluate, !this.#options.onlyRequests);
+    for (const event of plan.events) this.#ledger.note(event, clock.at);
+    return plan;
+  }
+
+  #commit(): boolean {
+    const written = this.#ledger.commit();
+    if (!written.ok) {
+      this.#finish(endOfWrite(written.error));
+      return false;
+    }
+    if (written.value.length > 0) this.#options.show(written.value);
+    return true;
+  }
+
+  #afterTurn(): void {
+    const model = this.#model;
+    if (isOver(model)) return this.#finish({ kind: 'over', state: model.state });
+    if (this.#isLeaving && model.active === 0) return this.#finish({ kind: 'needs-person' });
+    if (this.#options.onlyRequests) return this.#leaveIfDone();
+    if (this.#mustLeave()) return this.#leaveToPerson();
+    this.#setTimer();
+  }
+
+  /** Without a driver of its own, a command stays until its wish is decided, and leaves the rest. */
+  #leaveIfDone(): void {
+    if (this.#pending.size === 0 && this.#model.state.kind !== 'rolling-back') this.#finish({ kind: 'left' });
+    else this.#setTimer();
+  }
+
+  #mustLeave(): boolean {
+    const { wait } = this.#options;
+    const model = this.#model;
+    if (wait === 'always') return false;
+    if (wait === 'not-decisions') return model.undecided > 0 && model.undecided === model.waiting && isStuck(model);
+    return isStuck(model) || (model.state.kind === 'paused' && model.active === 0);
+  }
+
+  #leaveToPerson(): void {
+    if (this.#model.active === 0) return this.#finish({ kind: 'needs-person' });
+    this.#isLeaving = true;
+    for (const { session } of this.#openSessions()) this.#kill(session, 'no-wait');
+  }
+
+  #setTimer(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    const due = nextDueTick(this.#model);
+    if (due === null) return;
+    const delay = Math.min(maxTimerMs, Math.max(0, Math.ceil(due - performance.now())));
+    this.#timer = setTimeout(() => this.#wake(), delay);
+  }
+
+  #finish(end: DriveEnd): void {
+    if (this.#isEnded) return;
+    this.#isEnded = true;
+    this.#isReady = false;
+    this.#end.resolve(end);
+  }
+
+  // What came in ----------------------------------------------------------------------------------------------------------
+
+  #take(entry: JournalEntry, clock: Clock): void {
+    if (entry.seq !== 0) {
+      if (entry.seq <= this.#cursor) return;
+      this.#cursor = entry.seq;
+      this.#ledger.cursor(entry.seq);
+    }
+    this.#unconfirmed.delete(entry.session);
+    const owner = this.#ownerOf(entry.session);
+    if (owner === null) return this.#noteStranger(entry);
+    if (owner.kind === 'rollback') this.#takeRollback(owner, entry, clock);
+    else this.#takeTask(owner.node, owner.attempt, entry, clock);
+  }
+
+  /** A session whose task has moved on: its end is still written down. */
+  #noteStranger({ session, event, at }: JournalEntry): void {
+    const parts = parseSessionId(session);
+    if (event.kind !== 'ended' || !parts.ok) return;
+    this.#ledger.ended(parts.value.task, parts.value.attempt, at, event.end);
+    this.#ledger.note({ kind: 'session-ended', session, end: event.end }, at);
+  }
+
+  #ownerOf(session: SessionId): Owner | null {
+    const parts = parseSessionId(session);
+    if (!parts.ok) return null;
+    const { task, attempt } = parts.value;
+    const node = this.#model.byId.get(task);
+    if (node !== undefined) {
+      const isCurrent = isActive(node) && 'attempt' in node.state && node.state.attempt === attempt;
+      return isCurrent ? { kind: 'task', node, attempt } : null;
+    }
+    const { rollback } = this.#model;
+    return rollback?.session === session ? { kind: 'rollback', ...rollback.what, attempt } : null;
+  }
+
+  #takeRollback(owner: Extract<Owner, { kind: 'rollback' }>, { session, event, at }: JournalEntry, clock: Clock): void {
+    const { node, index, attempt } = owner;
+    const id = parseSessionId(session);
+    if (!id.ok) return;
+    if (event.kind === 'spawned') {
+      this.#ledger.pid(id.value.task, attempt, event.pid);
+      this.#ledger.note({ kind: 'session-started', session, pid: event.pid }, clock.at);
+    }
+    if (event.kind !== 'ended') return;
+    this.#ledger.ended(id.value.task, attempt, at, event.end);
+    this.#ledger.note({ kind: 'session-ended', session, end: event.end }, clock.at);
+    this.#ledger.record({ kind: 'run-rollback-ended', task: node.task.id, index, session, end: event.end }, clock);
+  }
+
+  #takeTask(node: TaskNode, attempt: number, { session, event }: JournalEntry, clock: Clock): void {
+    const task = node.task.id;
+    switch (event.kind) {
+      case 'spawned':
+        if (node.state.kind !== 'starting') return;
+        this.#ledger.pid(task, attempt, event.pid);
+        this.#ledger.note({ kind: 'session-started', session, pid: event.pid }, clock.at);
+        return this.#ledger.record({ kind: 'task-running', task, attempt, pid: event.pid }, clock);
+      case 'blocked':
+        return this.#takeBlock(node, attempt, session, event, clock);
+      case 'unblocked':
+        return this.#takeUnblock(node, attempt, session, event, clock);
+      case 'turn-done':
+        return this.#takeTurnDone(node, session, event.message);
+      case 'recording-truncated':
+        return this.#ledger.note(
+          { kind: 'session-recording-truncated', session, droppedBytes: event.droppedBytes },
+          clock.at,
+        );
+      case 'recording-failed':
+        return this.#ledger.note({ kind: 'session-recording-failed', session, reason: event.reason }, clock.at);
+      case 'ended':
+        return this.#takeEnd(node, attempt, session, event.end, clock);
+    }
+  }
+
+  #takeBlock(
+    node: TaskNode,
+    attempt: number,
+    session: SessionId,
+    { block }: Extract<JournalEvent, { kind: 'blocked' }>,
+    clock: Clock,
+  ): void {
+    const task = node.task.id;
+    if (node.state.kind === 'blocked') {
+      if (node.state.block.id === block.id) return;
+      this.#ledger.record({ kind: 'task-unblocked', task, attempt, block: node.state.block.id }, clock);
+    }
+    this.#ledger.note({ kind: 'session-blocked', session, block }, clock.at);
+    this.#ledger.record({ kind: 'task-blocked', task, attempt, block }, clock);
+  }
+
+  #takeUnblock(
+    node: TaskNode,
+    attempt: number,
+    session: SessionId,
+    { block, answer, source }: Extract<JournalEvent, { kind: 'unblocked' }>,
+    clock: Clock,
+  ): void {
+    this.#ledger.note({ kind: 'session-unblocked', session, block, answer, source }, clock.at);
+    if (node.state.kind !== 'blocked' || node.state.block.id !== block) return;
+    this.#ledger.record({ kind: 'task-unblocked', task: node.task.id, attempt, block }, clock);
+  }
+
+  /** An agent whose turn is done has finished its task: its program is closed, and what it said last is its output. */
+  #takeTurnDone(node: TaskNode, session: SessionId, message: string | null): void {
+    if (node.task.action.kind !== 'agent') return;
+    this.#messages.set(session, message);
+    this.#kill(session, 'done');
+  }
+
+  #takeEnd(node: TaskNode, attempt: number, session: SessionId, end: SessionEnd, clock: Clock): void {
+    const output = this.#keepOutput(node, attempt, session, end);
+    this.#ledger.ended(node.task.id, attempt, clock.at, end);
+    this.#ledger.note({ kind: 'session-ended', session, end }, clock.at);
+    const into = openRecorder(this.#model, clock);
+    recordAttemptEnd(into, node, end, output.summary);
+    for (const event of into.plan.events) this.#ledger.note(event, clock.at);
+  }
+
+  #keepOutput(node: TaskNode, attempt: number, session: SessionId, end: SessionEnd): Output {
+    const { home, settings } = this.#options;
+    const { task } = node;
+    if (end.kind === 'lost' || end.kind === 'not-started') return { text: '', summary: noOutput };
+    const output = collectOutput(home, settings.run, task.id, attempt, this.#messages.get(session) ?? null);
+    this.#messages.delete(session);
+    if (output.summary.source !== 'none')
+      this.#ledger.output({ task: task.id, attempt, text: output.text, ...output.summary });
+    if (node.dependents.length > 0 || node.rescuer !== null) {
+      writePrivate(`${upstreamDir(home, settings.run)}/${task.id}`, output.text);
+    }
+    this.#ledger.artifacts(collectArtifacts(task, attempt, task.workDir ?? settings.dag.workDir));
+    return output;
+  }
+
+  #takeRefusal({ session, reason }: { session: SessionId; reason: string }, clock: Clock): void {
+    this.#unconfirmed.delete(session);
+    const owner = this.#ownerOf(session);
+    const end: SessionEnd = { kind: 'not-started', reason };
+    if (owner?.kind === 'task') this.#takeEnd(owner.node, owner.attempt, session, end, clock);
+    else if (owner?.kind === 'rollback') {
+      this.#takeRollback(owner, { seq: 0, at: clock.at, session, event: { kind: 'ended', end } }, clock);
+    }
+  }
+
+  // Wishes ----------------------------------------------------------------------------------------------------------------
+
+  #takeRequests(clock: Clock): StopSession[] {
+    this.#isPoked = false;
+    const { db, settings } = this.#options;
+    const open = readOpenRequests(db, settings.run).filter((one) => !this.#pending.has(one.id));
+    return open.flatMap((one) => this.#takeRequest(one, clock));
+  }
+
+  #takeRequest({ id, request, by }: OpenRequest, clock: Clock): readonly StopSession[] {
+    const planned = planRequest(this.#model, request, by, clock);
+    for (const event of planned.plan.events) this.#ledger.note(event, clock.at);
+    if (planned.outcome !== 'pending') this.#ledger.outcome(id, clock.at, planned.outcome);
+    else if (planned.check !== undefined) this.#pending.set(id, planned.check);
+    return planned.plan.stops;
+  }
+
+  #settleWishes(clock: Clock): void {
+    for (const [id, check] of this.#pending) {
+      const outcome = check();
+      if (outcome === null) continue;
+      this.#pending.delete(id);
+      this.#ledger.outcome(id, clock.at, outcome);
+    }
+  }
+
+  // What is done about it -------------------------------------------------------------------------------------------------
+
+  #start(session: SessionId): void {
+    const owner = this.#ownerOf(session);
+    if (owner !== null) this.#spawn(owner, session);
+  }
+
+  #spawn(owner: Owner, session: SessionId): void {
+    const { node, attempt } = owner;
+    if (owner.kind === 'rollback') {
+      return this.#send(spawnRollback(this.#facts, node.task, owner.index, attempt, session));
+    }
+    const { home, settings, startAgent } = this.#options;
+    const request = { home, settings, task: node.task, attempt, context: this.#context };
+    const start = startAction(request, startAgent ?? noAgents);
+    if (start.ok) this.#send(spawnTask(this.#facts, node.task, attempt, session, start.value));
+    else this.#refuse(session, start.error);
+  }
+
+  #refuse(session: SessionId, reason: string): void {
+    this.#refusals.push({ session, reason });
+    this.#wake();
+  }
+
+  #send(spawn: SpawnRequest): void {
+    const { session } = spawn;
+    this.#unconfirmed.add(session);
+    void this.#connection?.request({ kind: 'spawn', spawn }).then((reply) => {
+      if (reply.ok) return;
+      switch (reply.error.kind) {
+        case 'session-exists':
+        case 'disconnected':
+        case 'stopping':
+          return; // the journal knows, now or when we are connected again
+        case 'old-epoch':
+          return this.#finish({ kind: 'superseded' });
+        case 'not-started':
+          return this.#refuse(session, reply.error.reason);
+        case 'bad-request':
+          return this.#refuse(session, reply.error.detail);
+        default:
+          return this.#refuse(session, reply.error.kind);
+      }
+    });
+  }
+
+  #kill(session: SessionId, cause: KillCause): void {
+    const graceMs = this.#options.killGraceMs;
+    void this.#connection?.request({ kind: 'kill', session, signal: 'SIGTERM', graceMs, cause });
+  }
+}
+
+function endOfWrite(error: WriteError): DriveEnd {
+  return error.kind === 'superseded' ? { kind: 'superseded' } : { kind: 'cannot-write', detail: error.detail };
+}
+
+function definedOnly(env: Readonly<Record<string, string | undefined>>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(env).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),
+  );
+}

@@ -1,0 +1,30 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import type { Home } from '../config/home.ts';
+import type { RunId, TaskId } from '../domain/ids.ts';
+
+/** Where a task may write its output: `$CIS_OUTPUT`. */
+export function outputPath(home: Home, run: RunId, task: TaskId, attempt: number): string {
+  return join(home.sessions, run, `${task}#${attempt}.out`);
+}
+
+/** Outputs of ended tasks, one file each: `$CIS_UPSTREAM_DIR`. All tasks of a run share it, so each output is written once. */
+export function upstreamDir(home: Home, run: RunId): string {
+  return join(home.sessions, run, 'upstream');
+}
+
+/** What a session reads when it starts and nobody else may: values filled into its command, or its prompt. */
+export function secretPath(home: Home, run: RunId, task: TaskId, attempt: number, kind: 'prelude' | 'prompt'): string {
+  return join(home.sessions, run, `${task}#${attempt}.${kind}`);
+}
+
+/** Writes a file that only its owner may read, making its directory when it is not there yet. */
+export function writePrivate(path: string, text: string): void {
+  try {
+    writeFileSync(path, text, { mode: 0o600 });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    writeFileSync(path, text, { mode: 0o600 });
+  }
+}
