@@ -15,11 +15,11 @@ export interface Ask {
 }
 
 const PASSWORD =
-  /(?:^|[\s'"])(?:\[sudo[^\]]*\] )?(?:[\w' .@-]{0,60})?(?:password|passphrase|pass phrase|passcode|\bpin\b|secret key|passwort|mot de passe|contraseña|密码)(?: \([^)]{0,60}\))?(?: for [^:]{1,120}| again| confirm\w*| \(again\))?\s*[:：?]\s*[•*]*\s*$/iu;
+  /(?:^|[\s'"])(?:\[sudo[^\]]*\] )?(?:[\w' .@-]{0,60})?(?:password|passphrase|pass phrase|passcode|\bpin\b|secret key|passwort|mot de passe|contraseña|密码)(?: \([^)]{0,60}\))?(?: for .{1,160}| again| confirm\w*| \(again\))?\s*[:：?]\s*[•*]*\s*$/iu;
 const PASSWORD_WORDS = /\b(?:enter|type|retype|verify|repeat|confirm|new|current|old|the)\b.{0,60}\b(?:password|passphrase|pass phrase|pin)\b.{0,80}[:：]\s*[•*]*\s*$/iu;
 const ONE_TIME = /\b(?:verification|one-time|otp|2fa|two-factor|authenticat\w+|security|mfa) (?:code|password|token|pin)\b.{0,60}[:：]\s*$/iu;
 const YES_NO =
-  /[[(<]\s*(?:y(?:es)?|j(?:a)?|o(?:ui)?|s(?:i|í)?)\s*[/|,]\s*n(?:o|ein|on)?(?:\s*[/|,][^\])>]{1,60})?\s*[\])>]\s*(?:\([^)]{0,30}\)|\[[^\]]{0,20}\])?\s*[.:?>›»]*\s*$/iu;
+  /[[(]\s*\[?y\]?\s*\/\s*\[?n\]?\s*[\])]\s*[:?>]*\s*$|[[(<]\s*(?:y(?:es)?|j(?:a)?|o(?:ui)?|s(?:i|í)?)\s*[/|,]\s*n(?:o|ein|on)?(?:\s*[/|,](?:\[[^\]]{1,30}\]|[^\])>[]){1,60})?\s*[\])>]\s*(?:\([^)]{0,30}\)|\[[^\]]{0,20}\])?\s*[.:?>›»]*\s*$/iu;
 const LETTERS = /\s\[(?:[a-zA-Z?@!]{1,3}[,/|]){1,14}[a-zA-Z?@!]{1,3}\]\s*(?:\([^)]{0,30}\))?\s*[:?>]*\s*$|\((?:[A-Z][/|,]){2,9}[A-Z]\)(?: ?\[[^\]]{0,30}\])?\s*[:?]*\s*$/u;
 const SPELLED = /(?:\([a-zA-Z]\)|\[[a-zA-Z]\])[a-zA-Z' ]{0,24}[/,|; ].{0,80}(?:\([a-zA-Z]\)|\[[a-zA-Z]\])[a-zA-Z' ]{0,24}(?:\[[^\]]{0,12}\])?\s*[:?]?\s*$/u;
 const PRESS_KEY =
@@ -34,11 +34,13 @@ const PAGER =
 const VIM_STATUS = /^(?:-- (?:INSERT|REPLACE|VISUAL|NORMAL|TERMINAL|VISUAL LINE|VISUAL BLOCK|SELECT)\b.*--.*|"[^"]{1,200}"(?: \[[^\]]+\])?(?: \d+L, \d+[BC](?: written)?| \[New\].*|.*\d+ lines?.*)|.{0,120}\s\d+,\d+(?:-\d+)?\s+(?:All|Top|Bot|\d+%)|:\S*|E\d{2,4}: .*|NORMAL .*|\s*NOR\s.*)$/u;
 const NANO = /\^G\s+(?:Help|Get Help).*\^[OXW]|\^X\s+Exit|\^G Help.*\^X Exit/u;
 const RM_LIKE = /^(?:rm|cp|mv|ln|install|unlink|shred|xargs|chmod|< ?\S{1,60})(?::|\s).{0,200}\?(?:\.\.\.)?\s*$/u;
+const ELLIPSIS = /^\S.{0,150}\?\.\.\.\s*$/u;
 const DIALOGUE = /^\s*(?:[?◆❔]|\[\?\])\s+(?!for (?:shortcuts|help)\b)\S.{0,200}$/u;
 const QUESTION = /\?\s*(?:\([^)]{0,60}\)|\[[^\]]{0,60}\])?\s*[:›>»]?\s*$/u;
 const FIELD =
   /(?:\b(?:enter|type|input|provide|specify|paste|choose|select|pick|give|set)\b.{0,100}|(?:user ?name|login|log in|e-?mail(?: address)?|(?:package|project|app|full|first|last|real|common|organization\w*|host|country|state|city|file|folder|branch|table|database|key|component) ?(?:or [\w ]+)?names?|your name|version|description|entry point|test command|git repository|keywords|author|license|choice|your choice|selection|your selection|option|answer|value|code|address|room number|(?:work|home) phone|other|api key|token|url|port|reply|filename|name|command|search|find|goto)\b.{0,60})[:：]\s*(?:\[[^\]]{0,60}\]|\([^)]{0,80}\))?\s*:?\s*$/iu;
 const DEFAULTED = /^[^:]{1,80}(?:\((?:[^)]{1,60})\)|\[[^\]]{1,60}\])\s*[:?]\s*$/u;
+const PASTE = /\b(?:paste|enter|type)\b.{1,80}\s>\s*$/iu;
 const SELECT_PROMPT = /^(?:#\?|.{0,60}(?:\[?\(?\d+ ?(?:-|\.\.|to) ?\d+\)?\]?|\[\d+(?:\/\d+)+\]).{0,20}[:?>])\s*$/u;
 const PROSE_END = /[.;,]\s*$/u;
 
@@ -67,7 +69,7 @@ export function findAsk(look: Look): Ask | null {
   if (PASSWORD.test(text) || PASSWORD_WORDS.test(text) || ONE_TIME.test(text)) return make('password');
   if (REPL.test(text)) return make('repl');
   if (YES_NO.test(text)) return make('yes-no', 'strong', yesNo(text));
-  if (RM_LIKE.test(text)) return make('yes-no', 'strong', { choices: [{ label: 'yes', key: 'y' }, { label: 'no', key: 'n' }] });
+  if (RM_LIKE.test(text) || (ELLIPSIS.test(text) && where !== 'terminated')) return make('yes-no', 'strong', { choices: [{ label: 'yes', key: 'y' }, { label: 'no', key: 'n' }] });
   if (LETTERS.test(text)) return make('yes-no', 'strong', letters(text));
   if (SPELLED.test(text)) return make('yes-no', 'strong', spelled(text));
   if (PRESS_KEY.test(text) && text.length < 160) return make('key', where === 'behind' ? 'strong' : 'weak');
@@ -78,7 +80,7 @@ export function findAsk(look: Look): Ask | null {
 function field(text: string, where: Place, make: (kind: Ask['kind'], strength?: Ask['strength']) => Ask): Ask | null {
   if (text.length > 200 || PROSE_END.test(text)) return null;
   if (DIALOGUE.test(text)) return make('input');
-  if (SELECT_PROMPT.test(text)) return make('input');
+  if (SELECT_PROMPT.test(text) || PASTE.test(text)) return make('input');
   if (where === 'behind') {
     if (QUESTION.test(text) || FIELD.test(text) || DEFAULTED.test(text)) return make('input');
     return /[:?>]\s*$/u.test(text) ? make('input', 'weak') : null;

@@ -1,4 +1,5 @@
 import type { Choice } from '../domain/block.ts';
+import { oddOne } from './highlight.ts';
 import type { Look } from './look.ts';
 
 /** A row of buttons, chosen with ⇆ or the arrow keys. */
@@ -38,13 +39,12 @@ export function findButtons(look: Look): Buttons | null {
 function found(look: Look, row: number, at: number, labels: readonly string[]): Buttons {
   const text = look.input.lines[row] ?? '';
   let from = 0;
-  let selected: number | null = null;
-  for (const [index, label] of labels.entries()) {
-    const start = text.indexOf(label, from);
-    from = start + label.length;
-    const lit = (look.input.highlights ?? []).some((span) => span.row === row && span.from <= start && span.to >= from);
-    const marked = /[❯›▶▸►→●◉>]\s*$/u.test(text.slice(Math.max(0, start - 3), start));
-    if (lit || marked) selected ??= index;
-  }
-  return { choices: labels.map((label) => ({ label })), selected, at };
+  let marked: number | null = null;
+  const places = labels.map((label, index) => {
+    const col = text.indexOf(label, from);
+    from = col + label.length;
+    if (/[❯›▶▸►→●◉>]\s*$/u.test(text.slice(Math.max(0, col - 3), col))) marked ??= index;
+    return { row, col };
+  });
+  return { choices: labels.map((label) => ({ label })), selected: marked ?? oddOne(look.input, places), at };
 }

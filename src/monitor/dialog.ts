@@ -1,4 +1,5 @@
 import type { Choice } from '../domain/block.ts';
+import { parseChoice, type ChoiceLine } from './choice.ts';
 import { findAsk, type Ask } from './ask.ts';
 import { findButtons } from './buttons.ts';
 import { findMenu, type Menu } from './menu.ts';
@@ -34,9 +35,28 @@ export function findDialog(look: Look): Dialog | null {
 }
 
 function fromMenu(look: Look, menu: Menu): Dialog {
-  const choices = menu.rows.map(({ choice }) => (choice.key === null ? { label: choice.label } : { label: choice.label, key: choice.key }));
+  const choices = menu.rows.map(({ at, choice }) => {
+    const label = wholeLabel(look, at, choice);
+    return choice.key === null ? { label } : { label, key: choice.key };
+  });
   const strength = menu.marked === 'strong' || menu.hinted || menu.numbered ? 'strong' : 'weak';
   return { shape: 'menu', ...questionAbove(look, menu.first), choices, selected: menu.selected, strength, ...aboutOf(look, menu.first) };
+}
+
+/** A label that was too long for its row goes on below it, at its own column; a description starts there without need. */
+function wholeLabel(look: Look, at: number, choice: ChoiceLine): string {
+  const width = look.input.cols ?? Math.max(...look.lines.map((line) => line.text.length));
+  let label = choice.label;
+  for (let next = at + 1; next < at + 4; next += 1) {
+    const line = look.lines[next];
+    const before = look.lines[next - 1];
+    if (line === undefined || before === undefined || line.blank || line.rule || line.indent <= choice.col) break;
+    const word = line.text.trim().split(' ')[0] ?? '';
+    const other = parseChoice(line.text);
+    if (before.text.length + 1 + word.length < width - 6 || other?.mark !== null || other.keyKind !== null) break;
+    label += ` ${line.text.trim()}`;
+  }
+  return label;
 }
 
 /** The paragraph above the choices; the one with a question mark, when there are several near. */
@@ -81,18 +101,35 @@ const LABELLED = /^\s*[?⏺●]?\s*(?:Shell|Bash|Command|Run|Execute|run_shell_c
 
 /** The command the program asks to run, when it shows one above its question. */
 function commandAbove(look: Look, at: number): string | undefined {
-  const rows = look.lines.slice(Math.max(0, at - 18), at);
+  const start = Math.max(0, at - 18);
+  const rows = look.lines.slice(start, at);
+  const heading = rows.findLastIndex((line) => HEADED.test(line.text));
+  if (heading >= 0) return belowHeading(rows.slice(heading + 1));
   for (let index = rows.length - 1; index >= 0; index -= 1) {
     const line = rows[index];
     if (line === undefined || line.blank) continue;
     const prompted = PROMPTED.exec(line.text)?.[1] ?? CALLED.exec(line.text)?.[1];
     if (prompted !== undefined) return prompted.trim();
-    if (HEADED.test(line.text)) {
-      const next = rows.slice(index + 1).find((other) => !other.blank && !other.rule);
-      if (next !== undefined) return next.text.trim();
-    }
     const labelled = LABELLED.exec(line.text)?.[1];
-    if (labelled !== undefined && !/[?]$/u.test(labelled)) return labelled.trim();
+    if (labelled !== undefined && !labelled.endsWith('?')) return repeated(labelled.trim(), rows.slice(index + 1));
   }
   return undefined;
+}
+
+/** Between two dashed rules, where the program draws them; else the first row that is indented like code, else the first. */
+function belowHeading(rows: readonly Line[]): string | undefined {
+  const opens = rows.findIndex((line) => line.rule && /^\s*[╌┄┈-]/u.test(line.text));
+  const closes = opens < 0 ? -1 : rows.findIndex((line, index) => index > opens && line.rule);
+  const framed = closes < 0 ? [] : rows.slice(opens + 1, closes).filter((line) => !line.blank);
+  if (framed.length > 0) return framed.map((line) => line.text.trim()).join('\n').slice(0, 2_000);
+  const text = rows.filter((line) => !line.blank && !line.rule);
+  const shallow = Math.min(...text.map((line) => line.indent));
+  const found = text.find((line) => PROMPTED.test(line.text)) ?? text.find((line) => line.indent > shallow) ?? text[0];
+  return found === undefined ? undefined : (PROMPTED.exec(found.text)?.[1] ?? found.text).trim();
+}
+
+/** A heading may hold more than the command; where a row below repeats its beginning, that row is the command. */
+function repeated(labelled: string, below: readonly Line[]): string {
+  const row = below.find((line) => line.text.trim().length > 1 && labelled.startsWith(line.text.trim()));
+  return row === undefined ? labelled : row.text.trim();
 }

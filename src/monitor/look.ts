@@ -17,6 +17,8 @@ export interface Highlight {
   readonly from: number;
   /** Exclusive. */
   readonly to: number;
+  /** Names the background, so that rows that stand out can be told from a panel. */
+  readonly style: string;
 }
 
 /** One row as the rules see it. */
@@ -73,7 +75,9 @@ function tidy(line: string): string {
   return line
     .slice(0, maxCols)
     .replaceAll(/[\u00a0\u2000-\u200a\t]/gu, ' ')
+    .replaceAll(/[\u2018\u2019]/gu, "'")
     .replaceAll(/[\u200b-\u200f\u2060\ufe0e\ufe0f]/gu, '')
+    .replace(/\s{2,}[█▄▀▐░]\s*$/u, '')
     .trimEnd();
 }
 

@@ -29,7 +29,8 @@ export function matchRule(rule: Rule, facts: Facts): { readonly evidence: string
   if (rule.shape !== undefined && !rule.shape.some((shape) => hasShape(shape, facts))) return null;
   if (rule.without?.some((shape) => hasShape(shape, facts)) === true) return null;
   if (rule.all === undefined && rule.any === undefined && rule.not === undefined) return { evidence: facts.dialog?.question ?? '' };
-  const rows = regionRows(rule.region ?? 'live', facts);
+  const region = regionRows(rule.region ?? 'live', facts);
+  const rows = rule.except === undefined ? region : region.filter((row) => rule.except?.some((pattern) => findRow(pattern, [row]) !== undefined) !== true);
   if (rule.not?.some((pattern) => findRow(pattern, rows) !== undefined) === true) return null;
   const found: string[] = [];
   for (const pattern of rule.all ?? []) {

@@ -1,6 +1,7 @@
 import { parseChoice, type ChoiceLine } from './choice.ts';
 import { cancelHint, chooseHint, confirmHint, isFooter, showsWork } from './hints.ts';
 import type { Line, Look } from './look.ts';
+import { oddOne, styleAt } from './highlight.ts';
 import { isInputLine } from './input-line.ts';
 
 export interface MenuRow {
@@ -62,7 +63,7 @@ function isAnchor(choice: ChoiceLine, look: Look, line: Line): boolean {
 }
 
 function isHighlighted(look: Look, line: Line): boolean {
-  return (look.input.highlights ?? []).some((span) => span.row === line.row && span.from <= line.indent + 1 && span.to > line.indent + 1);
+  return styleAt(look.input, line.row, line.indent + 1) !== '';
 }
 
 function grow(look: Look, at: number, anchor: ChoiceLine): Menu | null {
@@ -82,11 +83,11 @@ function grow(look: Look, at: number, anchor: ChoiceLine): Menu | null {
 function selectedOf(look: Look, rows: readonly MenuRow[]): number | null {
   const marked = rows.findIndex((row) => row.choice.mark !== null);
   if (marked >= 0) return marked;
-  const lit = rows.flatMap((row, index) => {
-    const line = look.lines[row.at];
-    return line !== undefined && isHighlighted(look, line) ? [index] : [];
-  });
-  if (lit.length === 1) return lit[0] ?? null;
+  const lit = oddOne(
+    look.input,
+    rows.map((row) => ({ row: look.lines[row.at]?.row ?? 0, col: row.choice.col })),
+  );
+  if (lit !== null) return lit;
   const on = rows.flatMap((row, index) => (row.choice.radio === 'on' ? [index] : []));
   return on.length === 1 && rows.some((row) => row.choice.radio === 'off') ? (on[0] ?? null) : null;
 }
@@ -139,7 +140,7 @@ function isOpen(look: Look, menu: Menu): boolean {
   const input = below.some((line) => isInputLine(look, line));
   if (menu.marked === 'strong' && menu.numbered && menu.selected !== null) return plain.length <= 4 && (!input || plain.length <= 1);
   if (input) return false;
-  if (menu.marked !== null) return plain.length <= 3 && (menu.hinted || menu.numbered || looksLikeChoices(menu) || asksAbove(look, menu));
+  if (menu.marked !== null) return plain.length <= 3 && (menu.hinted || menu.numbered || looksLikeChoices(menu) || asksAbove(look, menu) || (menu.marked === 'strong' && menu.rows.every((row) => look.lines[row.at]?.boxed === true)));
   return menu.hinted && plain.length <= 1 && (asksAbove(look, menu) || looksLikeChoices(menu));
 }
 

@@ -1,4 +1,4 @@
-import type { IBufferLine, Terminal } from '@xterm/headless';
+import type { IBufferCell, IBufferLine, Terminal } from '@xterm/headless';
 import { newTerminal, writeNow } from '../host/screen.ts';
 import type { Highlight, ScreenInput } from './look.ts';
 
@@ -17,21 +17,25 @@ export function readLook(terminal: Terminal, title = ''): Rendered {
   return { lines, highlights, cursor: { row: buffer.cursorY, col: buffer.cursorX, visible: true }, title };
 }
 
-/** Runs of cells in inverse video or on a background; a whole row of it is a bar, not a choice, but is told too. */
+/** Runs of cells on one background; a whole panel of it is no choice, but is told too. */
 function highlightsOf(line: IBufferLine, row: number): Highlight[] {
   const found: Highlight[] = [];
-  let from = -1;
-  const width = line.length;
-  for (let col = 0; col <= width; col += 1) {
-    const cell = col < width ? line.getCell(col) : undefined;
-    const lit = cell !== undefined && (cell.isInverse() !== 0 || !cell.isBgDefault());
-    if (lit && from < 0) from = col;
-    if (!lit && from >= 0) {
-      found.push({ row, from, to: col });
-      from = -1;
-    }
+  let from = 0;
+  let style = '';
+  for (let col = 0; col <= line.length; col += 1) {
+    const cell = col < line.length ? line.getCell(col) : undefined;
+    const here = cell === undefined ? '' : styleOf(cell);
+    if (here === style) continue;
+    if (style !== '') found.push({ row, from, to: col, style });
+    from = col;
+    style = here;
   }
   return found;
+}
+
+function styleOf(cell: IBufferCell): string {
+  if (cell.isInverse() !== 0) return cell.isFgDefault() ? 'inverse' : `inverse ${cell.getFgColor()}`;
+  return cell.isBgDefault() ? '' : `${cell.getBgColorMode()}/${cell.getBgColor()}`;
 }
 
 /** Feeds bytes with escape codes to a terminal and reads what it shows. */

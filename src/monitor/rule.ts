@@ -20,6 +20,8 @@ export interface Rule {
   readonly strength?: 'strong' | 'weak';
   readonly region?: Region;
   readonly shape?: readonly Shape[];
+  /** Rows that are not counted: such as a warning that only speaks of a limit. */
+  readonly except?: readonly Pattern[];
   /** The screen must have none of these. */
   readonly without?: readonly Shape[];
   readonly all?: readonly Pattern[];

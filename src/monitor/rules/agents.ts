@@ -23,20 +23,24 @@ const said = (words: string): RegExp => new RegExp(START + words, 'iu');
 
 export const agentRules: readonly Rule[] = [
   {
+    id: 'agent-limit-long-retry', agents: codingAgents, state: 'blocked', kind: 'rate-limit', priority: 665, region: 'recent',
+    all: [/\b(?:limit|quota|too many requests|overloaded|429)\b/iu, /\bretry\w* (?:in|after) (?:\d+ ?d|\d+ ?h|[2-9] ?m|\d{2,} ?m|[1-9]\d{2,} ?s)/iu],
+  },
+  {
     id: 'agent-limit-said', agents: codingAgents, state: 'blocked', kind: 'rate-limit', priority: 660, region: 'recent', without: ['working'],
     any: [
       said(String.raw`(?:claude(?: ai| code)?|codex|your|the|this|current|chatgpt|gemini|qwen|kimi|copilot|opus|sonnet|daily|weekly|monthly|session|\d+-hour|usage|rate|free|premium|plan|oauth|api|model|request|message|quota|credit|token)[\w -]{0,40}(?:limit|quota|cap)\b[\w -]{0,24}(?:reached|hit|exceeded|exhausted|will reset|resets)`),
       said(String.raw`(?:you've|you have|you) (?:already )?(?:hit|reached|exceeded|exhausted|used up|used all|run out)\b.{0,50}(?:limits?|quota|credits?|usage|allowance|messages|tokens|requests|capacity)`),
       said(String.raw`(?:you're |you are )?out of (?:extra |free )?(?:usage|credits?|tokens|messages|quota|requests)\b`),
       said(String.raw`(?:your )?(?:credit balance|balance|insufficient (?:credit|quota|balance|funds)|insufficient_quota|too many requests|rate[- ]?limit|resource[_ ]exhausted|quota exceeded|payment required)`),
-      said(String.raw`(?:.{0,40} )?(?:429|402)\b.{0,80}(?:quota|rate|limit|exhausted|too many|credit)`),
+      said(String.raw`.{0,40}?\b(?:429|402)\b.{0,80}(?:quota|rate|limit|exhausted|too many|credit)`),
     ],
-    not: notAgain,
+    except: notAgain,
   },
   {
     id: 'agent-limit-shown', agents: codingAgents, state: 'blocked', kind: 'rate-limit', priority: 655, region: 'last-8', without: ['working'],
     all: [/\b(?:resets?|try again|upgrade|available again|will reset|wait until|purchase|\/upgrade|billing)\b/iu],
-    any: limitWords, not: notAgain,
+    any: limitWords, except: notAgain,
   },
   {
     id: 'agent-login-said', agents: codingAgents, state: 'blocked', kind: 'login', priority: 658, region: 'recent', without: ['working'],
@@ -50,7 +54,7 @@ export const agentRules: readonly Rule[] = [
       said(String.raw`.{0,30}(?:authentication_error|unauthorized|failed to authenticate|authentication failed|you must be logged in|login required)`),
       /\b(?:LLM not set|no (?:models?|provider|llm) (?:configured|available|set)|no api key)\b.{0,80}(?:\/login|\/connect|login|auth|configure|set)/iu,
     ],
-    not: [/login succe|logged in as|successfully|retrying|welcome back/iu],
+    except: [/login succe|logged in as|successfully|retrying|welcome back/iu],
   },
   {
     id: 'agent-asks', agents: codingAgents, state: 'blocked', kind: 'approval', priority: 560, strength: 'weak', region: 'last-8', without: ['input-line', 'working'],
@@ -91,6 +95,7 @@ export const agentRules: readonly Rule[] = [
   { id: 'crush-permission', agents: ['crush'], state: 'blocked', kind: 'approval', priority: 915, region: 'last-16', all: ['permission required'] },
   { id: 'aider-asks', agents: ['aider'], state: 'blocked', kind: 'approval', priority: 915, region: 'last-line', any: [/\(Y\)es\/\(N\)o/u] },
   { id: 'opencode-reject-reason', agents: ['opencode', 'kilo'], state: 'blocked', kind: 'question', priority: 913, region: 'last-6', any: ['tell opencode what to do differently', '△ reject permission'] },
+  { id: 'agent-providers', agents: codingAgents, state: 'blocked', kind: 'login', priority: 964, region: 'last-24', any: [/^\s*connect (?:a )?provider\b/iu] },
   { id: 'qwen-title', agents: ['qwen'], state: 'blocked', kind: 'approval', priority: 911, region: 'title', any: [/^✋/u] },
   { id: 'gemini-title', agents: ['gemini'], state: 'blocked', kind: 'approval', priority: 911, region: 'title', any: [/^✋/u] },
   { id: 'cancel-hint-working', agents: ['gemini', 'qwen', 'amp', 'copilot', 'kiro', 'iflow'], state: 'working', priority: 640, region: 'last-8', any: [/\besc(?:ape)?(?: again)? (?:to )?(?:cancel|interrupt)\b/iu] },

@@ -7,7 +7,7 @@ const ANY_PROMPT = ['menu', 'buttons', 'yes-no', 'input', 'key'] as const;
 const trustWords = [
   /\btrust (?:this|the|these|that|all|parent|in)?\s?(?:folder|director|workspace|file|author|project|repo|content|source|path|location)/iu,
   /\bdo you trust\b/iu,
-  /\btrust (?:folder|parent folder|\()/iu,
+  /\btrust (?:folder|parent folder)\b/iu,
   /\bI trust (?:this|the)\b/iu,
   /\byes, trust\b/iu,
   /project you (?:created or one you )?trust/iu,
@@ -34,7 +34,7 @@ export const limitWords = [
 
 const loginWords = [
   /\b(?:sign|log)(?:ging|ing)? ?-?in (?:with|to|using|via|method|required|again|flow|first|on|through)\b/iu,
-  /\blog ?in (?:method|to (?:your|continue)|with)|select login|sign-in method|login required/iu,
+  /\bto (?:log|sign)[ -]?in\b|\blog ?in (?:method|to (?:your|continue)|with)|select login|sign-in method|login required/iu,
   /\bauthenticat(?:e|ion|ing)\b/iu,
   /\b(?:api[- _]key|access token|auth token|personal access token)\b.{0,60}(?:\?|:|not set|not found|missing|invalid|required|paste|enter|use|provide|detected|expired)/iu,
   /\b(?:enter|paste|provide|use|add|set|configure|missing|no|invalid|your|gemini|anthropic|openai)\b.{0,40}\b(?:api[- _]key|access token|auth token|authorization code|auth code|login code)\b/iu,
@@ -60,12 +60,14 @@ const approvalWords = [
 /** Rules for any program: by what the screen is like, not by who drew it. */
 export const genericRules: readonly Rule[] = [
   { id: 'password', state: 'blocked', kind: 'password', priority: 975, shape: ['password'] },
-  { id: 'limit-dialog', state: 'blocked', kind: 'rate-limit', priority: 970, shape: ANY_PROMPT, region: 'dialog', any: limitWords, not: [/approaching|\d+% (?:used|remaining)/iu] },
+  { id: 'limit-dialog', state: 'blocked', kind: 'rate-limit', priority: 970, shape: ANY_PROMPT, region: 'dialog', any: limitWords, except: [/approaching|\d+% (?:used|remaining)/iu] },
   { id: 'trust-dialog', state: 'blocked', kind: 'trust', priority: 965, shape: ANY_CHOICE, region: 'dialog', any: trustWords },
-  { id: 'trust-host', state: 'blocked', kind: 'trust', priority: 964, shape: ['yes-no'], region: 'last-line', any: ['continue connecting (yes/no'] },
+  { id: 'trust-host', state: 'blocked', kind: 'trust', priority: 964, shape: ['yes-no', 'input'], region: 'last-line', any: ['continue connecting (yes/no'] },
   { id: 'login-asked', state: 'blocked', kind: 'login', priority: 962, shape: ANY_PROMPT, region: 'asked', any: loginWords },
-  { id: 'approval-asked', state: 'blocked', kind: 'approval', priority: 960, shape: ['menu', 'buttons'], region: 'asked', any: approvalWords },
-  { id: 'login-dialog', state: 'blocked', kind: 'login', priority: 958, shape: ANY_PROMPT, region: 'last-12', any: loginWords },
+  { id: 'approval-asked', state: 'blocked', kind: 'approval', priority: 960, shape: ['menu', 'buttons'], region: 'asked', any: approvalWords, not: [/^(?:\S+ )?(?:what|which|how|where|who|when|select|choose|pick)\b(?!.{0,30}proceed)/iu] },
+  { id: 'yes-no-choices', state: 'blocked', kind: 'approval', priority: 959, shape: ['menu', 'buttons'], region: 'asked', all: [/^yes(?:$|[, ])/iu, /^no(?:$|[, ])/iu] },
+  { id: 'sure', state: 'blocked', kind: 'approval', priority: 957, shape: ['input'], region: 'last-3', any: [/\bare you sure\b/iu, /\btype [\x60'"]?y(?:es)?[\x60'"]? to\b/iu, /\bonly [\x60'"]?yes[\x60'"]? will be accepted\b/iu] },
+  { id: 'login-dialog', state: 'blocked', kind: 'login', priority: 958, shape: ANY_PROMPT, region: 'last-12', any: loginWords.filter((_, index) => index !== 2) },
   { id: 'approval-dialog', state: 'blocked', kind: 'approval', priority: 955, shape: ['menu', 'buttons'], region: 'last-12', any: ['requires approval', 'needs your permission', 'waiting for user confirmation', 'permission required', 'waiting for approval', 'action required'] },
   { id: 'yes-no', state: 'blocked', kind: 'approval', priority: 950, shape: ['yes-no'] },
   { id: 'question-menu', state: 'blocked', kind: 'question', priority: 940, shape: ['menu', 'buttons'], region: 'asked', any: [/[?？:]\s*$/u, /\?/u] },
