@@ -11,7 +11,7 @@ export interface Measurement {
   readonly values: readonly number[];
 }
 
-export type Unit = 'ms' | 'µs' | 'MiB' | 'KiB' | 'MB/s' | '/s' | '%' | '';
+type Unit = 'ms' | 'µs' | 'MiB' | 'KiB' | 'MB/s' | '/s' | '%' | '';
 
 export interface Target {
   readonly bench: string;
@@ -62,7 +62,7 @@ export function joinSections(sections: readonly Section[]): Section {
   };
 }
 
-export function isMet(target: Target): boolean {
+function isMet(target: Target): boolean {
   return target.sense === 'at most' ? target.measured <= target.limit : target.measured >= target.limit;
 }
 

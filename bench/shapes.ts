@@ -36,12 +36,21 @@ function fanout(width: number): ShapeTask[] {
   return [{ id: 'first', deps: [], command: 'true' }, ...middle, last];
 }
 
+/** Each task depends on three of those shortly before it: how a large real DAG looks. */
+function braid(count: number): ShapeTask[] {
+  return wide(count).map((task, index) => {
+    const deps = [7, 11, 13].filter((back) => back <= index).map((back) => `t${index - back}`);
+    return { ...task, deps };
+  });
+}
+
 export const oneTask: Shape = { name: 'one task', tasks: wide(1) };
 export const wide200: Shape = { name: 'wide-200', tasks: wide(200) };
 export const chain100: Shape = { name: 'chain-100', tasks: chain(100) };
 export const layered10x20: Shape = { name: 'layered-10x20', tasks: layered(10, 20) };
 export const fanout500: Shape = { name: 'fanout-1-500-1', tasks: fanout(500) };
 export const wide2000: Shape = { name: 'wide-2000', tasks: wide(2000) };
+export const large: Shape = { name: '10,000-task file', tasks: braid(10_000) };
 export const sleeps: Shape = { name: 'wide-200 of 0.1 s', tasks: wide(200, 'sleep 0.1') };
 
 export function renderForFloor(shape: Shape): string {

@@ -76,7 +76,7 @@ export function write(world: Place, name: string, text: string): string {
 }
 
 /** Null while no host runs in the home of this world. */
-export function hostPid(world: Place): number | null {
+function hostPid(world: Place): number | null {
   const path = join(world.env['CIS_HOME'] ?? '', 'run', 'host.pid');
   if (!existsSync(path)) return null;
   const pid = Number(/\d+/.exec(readFileSync(path, 'utf8'))?.[0]);
@@ -117,8 +117,8 @@ export async function stopHost(world: Place): Promise<void> {
 
 /** Returns a connection as the executor has it, by the built client, to a host that is started when there is none. */
 export async function connect(world: Place): Promise<HostConnection> {
-  const client = (await import(join(root, 'dist', 'host', 'client.js'))) as { connectHost: ConnectHost };
-  const { homeAt } = (await import(join(root, 'dist', 'config', 'home.js'))) as typeof import('../src/config/home.ts');
+  const client = (await import(join(root, 'src', 'host', 'client.ts'))) as { connectHost: ConnectHost };
+  const { homeAt } = (await import(join(root, 'src', 'config', 'home.ts'))) as typeof import('../src/config/home.ts');
   const home = homeAt(world.env['CIS_HOME'] ?? '');
   const connected = await client.connectHost({ home, what: 'bench', start: true });
   if (!connected.ok) throw new Error(`cannot reach the host: ${JSON.stringify(connected.error)}`);

@@ -1,6 +1,6 @@
-import { describeConfigProblem, type Config } from '../config/config.ts';
+import type { Config } from '../config/config.ts';
 import { findHome, type Home } from '../config/home.ts';
-import { loadConfig, type LoadedConfig } from '../config/load.ts';
+import type { LoadedConfig } from '../config/load.ts';
 import type { Db } from '../storage/open.ts';
 import { CommandError } from './exit.ts';
 
@@ -11,8 +11,10 @@ export function home(): Home {
 
 /** Reads the config with what the flags gave, by place (`dag.max_workers`); mistakes end the command with exit code 2. */
 export async function readConfig(flags: Readonly<Record<string, unknown>> = {}): Promise<LoadedConfig> {
+  const { loadConfig } = await import('../config/load.ts');
   const loaded = await loadConfig({ env: process.env, cwd: process.cwd(), home: home(), flags });
   if (loaded.ok) return loaded.value;
+  const { describeConfigProblem } = await import('../config/config.ts');
   const [first = '', ...rest] = loaded.error.map(describeConfigProblem);
   throw new CommandError('usage', first, rest);
 }
@@ -37,7 +39,8 @@ export async function needDatabase(): Promise<Db> {
 /** What masks secret values of this process's environment wherever text is shown. */
 export async function openScreenRedactor(config: Config): Promise<(text: string) => string> {
   const { findSecrets, openRedactor } = await import('../domain/redact.ts');
-  return openRedactor(findSecrets(process.env, config.general.redact)).mask;
+  const redactor = openRedactor(findSecrets(process.env, config.general.redact));
+  return (text) => redactor.mask(text);
 }
 
 export function print(lines: readonly string[]): void {

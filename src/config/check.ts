@@ -51,7 +51,7 @@ export function checkFile(table: TomlTable, asProject: boolean): CheckedFile {
 }
 
 /** Null when the value fits the field, else what is wrong with it. */
-export function checkValue(field: Field, value: unknown): string | null {
+function checkValue(field: Field, value: unknown): string | null {
   switch (field.kind) {
     case 'string':
       return typeof value === 'string' ? null : `must be text, not ${shown(value)}`;

@@ -5,7 +5,6 @@ import type { CheckedFile } from './check.ts';
 import type { Config, ConfigProblem, Origin, TomlTable } from './config.ts';
 import type { Home } from './home.ts';
 import { listPlaces, type Field, type Place } from './schema.ts';
-import { isTrusted } from './trust.ts';
 
 export interface LoadRequest {
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -34,7 +33,7 @@ export async function loadConfig(request: LoadRequest): Promise<Result<LoadedCon
   const layers: Layer[] = [];
   for (const file of findFiles(request)) {
     const { readLayer } = await import('./layer.ts');
-    const layer = readLayer(file, file.kind === 'project' && !isTrusted(request.home, file.path, file.text));
+    const layer = readLayer(file, await isForeign(file, request.home));
     if (layer.ok) layers.push({ ...layer.value, origin: { kind: file.kind, path: file.path } });
     else problems.push(...layer.error);
   }
@@ -48,6 +47,12 @@ export async function loadConfig(request: LoadRequest): Promise<Result<LoadedCon
     } else problems.push(found.error);
   }
   return problems.length > 0 ? err(problems) : ok({ config: assemble(values, layers), origins });
+}
+
+async function isForeign(file: ConfigFile, home: Home): Promise<boolean> {
+  if (file.kind === 'user') return false;
+  const { isTrusted } = await import('./trust.ts');
+  return !isTrusted(home, file.path, file.text);
 }
 
 export interface ConfigFile {

@@ -5,7 +5,7 @@ import type { Say } from './problem.ts';
 import { placeOf } from './types.ts';
 
 /** The agents that cis knows without being told. */
-export const builtInAgents = ['claude', 'codex', 'opencode', 'gemini', 'qwen', 'kimi', 'aider', 'shell'] as const;
+const builtInAgents = ['claude', 'codex', 'opencode', 'gemini', 'qwen', 'kimi', 'aider', 'shell'] as const;
 const SPELLINGS: Readonly<Record<string, string>> = {
   open_code: 'opencode',
   'open-code': 'opencode',

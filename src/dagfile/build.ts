@@ -11,7 +11,7 @@ import { readTask, type TaskContext } from './task.ts';
 import { placeOf } from './types.ts';
 
 /** The ids of a file: each stands for itself or, for a task that a matrix expanded, for all that came of it. */
-export type Ids = ReadonlyMap<string, readonly TaskId[]>;
+type Ids = ReadonlyMap<string, readonly TaskId[]>;
 
 export interface Entry {
   readonly task: Task;

@@ -68,7 +68,7 @@ const retry = either<RetryDraft>('a whole number or a table', {
   ),
 });
 
-export interface RetryDraft {
+interface RetryDraft {
   readonly max?: number;
   readonly backoff_secs?: number;
   readonly max_backoff_secs?: number;
@@ -86,6 +86,7 @@ const apiKey = either<string>('a table like { env = "NAME" }', {
   string: refused(
     '`api_key` must not hold a key: the file is kept with the run and shown',
     'put the key into an environment variable and write api_key = { env = "NAME" }',
+    true,
   ),
 });
 
@@ -155,10 +156,7 @@ const priority = either<string>('a whole number or one of low, normal, high, cri
 
 /** `{ key = value }` where the value alone is meant: a spelling of older files. */
 function boxed<T>(key: string, type: Type<T>): Type<T> {
-  return mapped(
-    table({ [key]: type }, { noun: () => `\`${key}\``, required: [key] }),
-    (value) => value[key] as T | undefined,
-  );
+  return mapped(table({ [key]: type }, { noun: () => `\`${key}\``, required: [key] }), (value) => value[key]);
 }
 
 const task = table(
@@ -228,7 +226,7 @@ const policy = either<PolicyDraft>('a word or a table', {
   ),
 });
 
-export interface PolicyDraft {
+interface PolicyDraft {
   readonly type?: 'all_success' | 'first_success' | 'allow_debt' | 'continue_until_blocking';
   readonly max_retries?: number;
   readonly continue_on_failure?: boolean;
@@ -293,7 +291,6 @@ export const dagFile = table(
 );
 
 type Value<T> = T extends Type<infer V> ? V : never;
-export type LevelTable = Value<typeof levelTable>;
+type LevelTable = Value<typeof levelTable>;
 export type TaskDraft = Value<typeof task>;
-export type AgentConfigDraft = Value<typeof agentConfig>;
 export type FileDraft = Value<typeof dagFile>;

@@ -1,5 +1,5 @@
 /** The known word that is closest to `text`, when one is close enough to be what was meant. */
-export function nearest(text: string, known: Iterable<string>): string | null {
+function nearest(text: string, known: Iterable<string>): string | null {
   let best: string | null = null;
   let least = Math.max(1, Math.floor(text.length / 3)) + 1;
   let looked = 0;

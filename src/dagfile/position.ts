@@ -94,9 +94,10 @@ function toProblem(
   const line = lineOf(lines, range.start);
   const start = lines[line] ?? 0;
   const source = text.slice(start, (lines[line + 1] ?? text.length + 1) - 1).replace(/\r$/u, '');
-  const column = [...text.slice(start, range.start)].length + 1;
-  const length = [...text.slice(range.start, Math.min(range.end, start + source.length))].length;
-  return { ...base, line: line + 1, column, length: Math.max(1, length), source };
+  const column = Array.from(text.slice(start, range.start)).length + 1;
+  const length = Array.from(text.slice(range.start, Math.min(range.end, start + source.length))).length;
+  const shown = finding.secret === true ? {} : { source };
+  return { ...base, line: line + 1, column, length: Math.max(1, length), ...shown };
 }
 
 function lineOf(starts: readonly number[], offset: number): number {

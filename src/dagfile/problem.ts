@@ -8,6 +8,8 @@ export interface Finding {
   readonly at: At;
   /** Which half of `key = value` is wrong. */
   readonly part: 'key' | 'value';
+  /** The line holds what should not be shown. */
+  readonly secret?: true;
   /** The part of a text that is wrong, in UTF-16 units from its beginning. */
   readonly within?: { readonly start: number; readonly length: number };
 }
@@ -50,7 +52,7 @@ const WIDTH = 100;
 /** A long line is shown around the place; control characters are shown as dots, so that a file cannot write to the terminal. */
 function renderSource(problem: DagProblem, source: string): string[] {
   const number = String(problem.line);
-  const chars = [...source.replaceAll(/\p{Cc}/gu, (char) => (char === '\t' ? ' ' : '·'))];
+  const chars = Array.from(source.replaceAll(/\p{Cc}/gu, (char) => (char === '\t' ? ' ' : '·')));
   const from = problem.column > WIDTH ? problem.column - WIDTH / 2 : 0;
   const shown = chars.slice(from, from + WIDTH);
   const column = problem.column - 1 - from;

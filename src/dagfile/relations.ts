@@ -29,10 +29,13 @@ export function checkRelations(dag: Pick<Dag, 'tasks' | 'vars'>, entries: readon
 
 /** Tells whether a task stands before another on some way; looks no further back than where it can still be found. */
 function orderOf(tasks: readonly Task[]): IsBefore {
-  const depths = depthsOf(tasks);
-  const index = new Map(tasks.map((task) => [task.id, task]));
+  // Most files never ask for more than a direct dependency: the rest is computed when one does.
+  let depths: Map<string, number> | null = null;
+  let index: Map<TaskId, Task> | null = null;
   return (task, other) => {
     if (task.deps.includes(other)) return true;
+    depths ??= depthsOf(tasks);
+    index ??= new Map(tasks.map((one) => [one.id, one]));
     const depth = depths.get(other) ?? 0;
     const seen = new Set<TaskId>(task.deps);
     for (const id of seen) {

@@ -7,5 +7,6 @@ export function dagFileSchema(): Readonly<Record<string, unknown>> {
     title: 'cis DAG file',
     description: 'A DAG of terminal sessions, in TOML or JSON.',
     ...dagFile.schema,
+    anyOf: [{ required: ['tasks'] }, { required: ['dag'], properties: { dag: { required: ['tasks'] } } }],
   };
 }

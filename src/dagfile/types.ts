@@ -204,13 +204,13 @@ export function mapped<A, B>(type: Type<A>, make: (value: A, at: At, say: Say) =
   };
 }
 
-/** Says `message` to whatever is there. */
-export function refused<T>(message: string, hint: string): Type<T> {
+/** Says `message` to whatever is there, without showing it when it is `secret`. */
+export function refused<T>(message: string, hint: string, secret = false): Type<T> {
   return {
     what: 'nothing',
     schema: { not: {} },
     read: (_value, at, say) => {
-      say({ message, hint, at, part: 'value' });
+      say({ message, hint, at, part: 'value', ...(secret ? { secret } : {}) });
       return undefined;
     },
   };

@@ -17,12 +17,12 @@ export interface Variable {
 }
 
 /** The most one value may have, in bytes of UTF-8: beyond that a program cannot take it as an argument (Linux: 128 KiB). */
-export const maxValueBytes = 100 * 1024;
+const maxValueBytes = 100 * 1024;
 
 /** Names of the environment variable that holds the path of the prelude. */
 export const preludeVariable = 'CIS_PRELUDE';
 
-const POSIX_SHELLS = new Set(['sh', 'dash', 'bash', 'ash', 'ksh', 'ksh93', 'mksh', 'posh', 'yash']);
+const POSIX_SHELLS = new Set(['sh', 'dash', 'bash', 'ash']);
 
 /** The words that start a shell: `/bin/bash -eu` is two. The command is given as the argument of a `-c` that follows. */
 export function shellArgv(shell: string): string[] {

@@ -52,7 +52,10 @@ function tokenize(text: string): Token[] {
   while (at < text.length) {
     TOKEN.lastIndex = at;
     const match = TOKEN.exec(text);
-    if (match === null) throw new Stop({ start: at, end: at + 1 }, `condition: "${text[at]}" is not understood here`);
+    if (match === null) {
+      const hint = text[at] === '=' ? 'write ==' : 'texts stand in quotes';
+      throw new Stop({ start: at, end: at + 1 }, `condition: "${text[at]}" is not understood here`, hint);
+    }
     for (const kind of ['text', 'number', 'sign', 'word'] as const) {
       const found = match.groups?.[kind];
       if (found !== undefined) tokens.push({ kind, text: found, start: at, end: at + found.length });
@@ -181,7 +184,7 @@ function checkPattern(operand: Operand, place: Token): void {
   if (operand.kind !== 'literal')
     throw new Stop(place, 'condition: what follows "matches" is a regular expression in quotes');
   try {
-    new RegExp(String(operand.value), 'mu');
+    RegExp(String(operand.value), 'mu');
   } catch (error) {
     throw new Stop(place, `condition: ${error instanceof Error ? error.message : 'not a regular expression'}`);
   }

@@ -82,7 +82,7 @@ function parentsOf(tasks: readonly Task[]): Map<string, string | null> {
   return new Map(
     tasks.map((task) => {
       const deepest = task.deps.reduce<string | null>((best, dep) => {
-        return best === null || (depths.get(dep) ?? 0) > (depths.get(best) ?? 0) ? dep : best;
+        return best === null || (depths.get(dep) ?? 0) >= (depths.get(best) ?? 0) ? dep : best;
       }, null);
       return [task.id, deepest];
     }),

@@ -290,7 +290,7 @@ function applyTaskEvent(model: RunModel, event: TaskEvent, clock: Clock): void {
 }
 
 /** Returns the task as a person changed it. */
-export function amendTask(task: Task, change: Amendment): Task {
+function amendTask(task: Task, change: Amendment): Task {
   switch (change.kind) {
     case 'command':
       return task.action.kind === 'command' ? { ...task, action: { ...task.action, command: change.text } } : task;

@@ -67,7 +67,7 @@ export function renderPlan(dag: Dag, facts: PlanFacts): string {
 function renderTask(task: PlannedTask): string[] {
   const title = task.name === task.id ? task.id : `${task.id} (${task.name})`;
   const after = task.deps.length === 0 ? '' : `  after ${task.deps.join(', ')}`;
-  const who = task.agent === null ? '$' : '>';
+  const who = task.shell === null ? '>' : '$';
   const lines = task.text.trimEnd().split('\n');
   return [
     `  ${title}${after}`,

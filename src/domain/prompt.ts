@@ -1,4 +1,4 @@
-import { walkBack } from './graph.ts';
+import { ancestorsOf } from './graph.ts';
 import type { Dag, Task } from './dag.ts';
 import type { TaskId } from './ids.ts';
 import { namesOfDag } from './names.ts';
@@ -46,7 +46,7 @@ export function templateValues(
 export function upstreamOf(dag: Pick<Dag, 'tasks'>, task: Task): readonly TaskId[] {
   if (task.context === 'none') return [];
   if (task.context === 'deps') return [...new Set(task.deps)];
-  return walkBack(new Map(dag.tasks.map((one) => [one.id, one])), task.id);
+  return ancestorsOf(dag, task.id);
 }
 
 function renderSection(id: TaskId, facts: PromptFacts, limit: number): string[] {

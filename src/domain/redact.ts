@@ -7,7 +7,7 @@ export interface Secret {
 export const defaultRedactPatterns: readonly string[] = ['*KEY*', '*TOKEN*', '*SECRET*', '*PASSW*'];
 
 /** Shorter values are words such as `true` or `dev`: masking them would garble everything and hide nothing. */
-export const leastSecretLength = 8;
+const leastSecretLength = 8;
 
 /** Masks a text that comes in pieces; a secret may begin in one and end in another. */
 export interface ChunkRedactor {

@@ -39,7 +39,9 @@ function scanner(text: string, bash: boolean): { readonly whole: () => Context[]
     commands(null, null);
     if (confused === null) return contexts;
     const where = confused;
-    return [...text].filter((char) => char === HOLE).map(() => ({ kind: 'refused', where }));
+    return Array.from(text)
+      .filter((char) => char === HOLE)
+      .map(() => ({ kind: 'refused', where }));
   }
 
   /** Reads commands up to `close`. `refused` is the reason why no placeholder may stand here, if there is one. */

@@ -113,7 +113,8 @@ export function simpleCommand(asArguments: boolean): SimpleCommand {
       if (program === name && given.every((text) => text.startsWith('-'))) return `as the script of \`${program}\``;
     }
     if (args.at(-1) === '-exec' || args.at(-1) === '-execdir') return "where a command's name stands";
-    if (INTERPRETERS.test(name) && (isCodeNext(args) || /^-/u.test(prefix))) return `inside of code for \`${name}\``;
+    if (INTERPRETERS.test(name) && (isCodeNext(args) || prefix.startsWith('-')))
+      return `inside of code for \`${name}\``;
     if (TAKE_NAMES.has(name) && !ASSIGNMENT.test(prefix)) return `as a name for \`${name}\``;
     const takesName = ['printf', 'test', '['].includes(name) && /^-[vR]$/u.test(args.at(-1) ?? '');
     return takesName ? `as the name of a variable` : null;

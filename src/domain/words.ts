@@ -23,7 +23,7 @@ export const stateWords = {
   cancelled: 'cancelled',
 } as const satisfies Record<TaskStateKind, string>;
 
-export function describeEnd(end: SessionEnd): string {
+function describeEnd(end: SessionEnd): string {
   switch (end.kind) {
     case 'exited':
       return `exit code ${end.code}`;

@@ -102,14 +102,16 @@ export class Driver {
   #isReady = false;
   #isEnded = false;
   #isLeaving = false;
+  /** Wishes were decided in this turn: whoever waits for the outcome is woken after the commit. */
+  #decided = false;
   #turn: NodeJS.Immediate | null = null;
   #timer: NodeJS.Timeout | null = null;
   /** Wishes whose outcome shows only later. */
   #pending = new Map<number, () => RequestOutcome | null>();
   /** The final messages of agents whose turn is done. */
   readonly #messages = new Map<SessionId, string | null>();
-  /** Sessions whose spawn was sent and of which the journal has not told yet. */
-  readonly #unconfirmed = new Set<SessionId>();
+  /** Starts that a stopping host refused: they certainly did not happen. */
+  readonly #unsent = new Set<SessionId>();
 
   constructor(options: DriveOptions) {
     const { db, settings, model, epoch } = options;
@@ -183,6 +185,7 @@ export class Driver {
     void connection.request({ kind: 'follow', run: settings.run, after: this.#cursor });
     void connection.closed.then(() => this.#reconnect(connection));
     if (this.#model.active > 0 || this.#model.rollback !== null) await this.#reconcile(connection);
+    if (this.#connection !== connection) return null; // gone meanwhile: `#reconnect` has taken over
     this.#isReady = true;
     this.#wake();
     return null;
@@ -192,6 +195,7 @@ export class Driver {
   #reconnect(gone: HostConnection): void {
     if (this.#isEnded || this.#connection !== gone) return;
     this.#isReady = false;
+    this.#connection = null;
     void this.#connect().then((failed) => {
       if (failed !== null) this.#finish(failed);
     });
@@ -206,9 +210,17 @@ export class Driver {
     const entries = readJournal(journalPath(home, settings.run), 0);
     const spawned = new Set(entries.flatMap((one) => (one.event.kind === 'spawned' ? [one.session] : [])));
     const ended = new Set(entries.flatMap((one) => (one.event.kind === 'ended' ? [one.session] : [])));
+    for (const { session, event } of entries) {
+      const owner = event.kind === 'turn-done' ? this.#ownerOf(session) : null;
+      if (event.kind === 'turn-done' && owner?.kind === 'task') this.#takeTurnDone(owner.node, session, event.message);
+    }
     for (const one of this.#openSessions()) {
       if (living.has(one.session) || ended.has(one.session)) this.#stopAgain(one.node);
-      else if (!spawned.has(one.session) && hello.value.status.startedAt < one.startedAt) this.#spawnAgain(one.session);
+      else if (
+        !spawned.has(one.session) &&
+        (this.#unsent.has(one.session) || hello.value.status.startedAt < one.startedAt)
+      )
+        this.#spawnAgain(one.session);
       else
         this.#inbox.push({
           seq: 0,
@@ -246,7 +258,12 @@ export class Driver {
     if (!this.#isReady || this.#isEnded) return;
     this.#turn ??= setImmediate(() => {
       this.#turn = null;
-      this.#runTurn();
+      try {
+        this.#runTurn();
+      } catch (error) {
+        this.#isEnded = true;
+        this.#end.reject(error);
+      }
     });
   }
 
@@ -281,6 +298,8 @@ export class Driver {
       return false;
     }
     if (written.value.length > 0) this.#options.show(written.value);
+    if (this.#decided) void this.#connection?.request({ kind: 'poke', run: this.#options.settings.run });
+    this.#decided = false;
     return true;
   }
 
@@ -336,7 +355,6 @@ export class Driver {
       this.#cursor = entry.seq;
       this.#ledger.cursor(entry.seq);
     }
-    this.#unconfirmed.delete(entry.session);
     const owner = this.#ownerOf(entry.session);
     if (owner === null) return this.#noteStranger(entry);
     if (owner.kind === 'rollback') this.#takeRollback(owner, entry, clock);
@@ -434,9 +452,10 @@ export class Driver {
 
   /** An agent whose turn is done has finished its task: its program is closed, and what it said last is its output. */
   #takeTurnDone(node: TaskNode, session: SessionId, message: string | null): void {
-    if (node.task.action.kind !== 'agent') return;
+    const { action } = node.task;
+    if (action.kind !== 'agent') return;
     this.#messages.set(session, message);
-    this.#kill(session, 'done');
+    if ((action.mode ?? this.#options.settings.agentMode) === 'interactive') this.#kill(session, 'done');
   }
 
   #takeEnd(node: TaskNode, attempt: number, session: SessionId, end: SessionEnd, clock: Clock): void {
@@ -464,7 +483,6 @@ export class Driver {
   }
 
   #takeRefusal({ session, reason }: { session: SessionId; reason: string }, clock: Clock): void {
-    this.#unconfirmed.delete(session);
     const owner = this.#ownerOf(session);
     const end: SessionEnd = { kind: 'not-started', reason };
     if (owner?.kind === 'task') this.#takeEnd(owner.node, owner.attempt, session, end, clock);
@@ -485,7 +503,7 @@ export class Driver {
   #takeRequest({ id, request, by }: OpenRequest, clock: Clock): readonly StopSession[] {
     const planned = planRequest(this.#model, request, by, clock);
     for (const event of planned.plan.events) this.#ledger.note(event, clock.at);
-    if (planned.outcome !== 'pending') this.#ledger.outcome(id, clock.at, planned.outcome);
+    if (planned.outcome !== 'pending') this.#decide(id, planned.outcome, clock);
     else if (planned.check !== undefined) this.#pending.set(id, planned.check);
     return planned.plan.stops;
   }
@@ -495,8 +513,13 @@ export class Driver {
       const outcome = check();
       if (outcome === null) continue;
       this.#pending.delete(id);
-      this.#ledger.outcome(id, clock.at, outcome);
+      this.#decide(id, outcome, clock);
     }
+  }
+
+  #decide(id: number, outcome: RequestOutcome, clock: Clock): void {
+    this.#ledger.outcome(id, clock.at, outcome);
+    this.#decided = true;
   }
 
   // What is done about it -------------------------------------------------------------------------------------------------
@@ -525,14 +548,15 @@ export class Driver {
 
   #send(spawn: SpawnRequest): void {
     const { session } = spawn;
-    this.#unconfirmed.add(session);
+    this.#unsent.delete(session);
     void this.#connection?.request({ kind: 'spawn', spawn }).then((reply) => {
       if (reply.ok) return;
       switch (reply.error.kind) {
         case 'session-exists':
         case 'disconnected':
-        case 'stopping':
           return; // the journal knows, now or when we are connected again
+        case 'stopping':
+          return void this.#unsent.add(session);
         case 'old-epoch':
           return this.#finish({ kind: 'superseded' });
         case 'not-started':

@@ -24,7 +24,7 @@ export function collectOutput(home: Home, run: RunId, task: TaskId, attempt: num
   const file = readHead(outputPath(home, run, task, attempt));
   if (file !== null) return cutOutput(file.text, file.bytes, 'file');
   if (message !== null) return cutOutput(message, Buffer.byteLength(message), 'message');
-  const shown = renderTranscript(recordingPath(home, run, task, attempt));
+  const shown = renderTranscript(recordingPath(home, run, task, attempt), { isWhole: true });
   return shown === '' ? { text: '', summary: noOutput } : cutOutput(shown, Buffer.byteLength(shown), 'screen');
 }
 

@@ -48,6 +48,10 @@ export class Attachment {
     this.#line.whenDrained(() => this.#catchUp());
   }
 
+  repaint(): void {
+    if (!this.#hasEnded) this.send(Buffer.from(this.#repaint()));
+  }
+
   end(reason: AttachmentEnd): void {
     if (this.#hasEnded) return;
     if (this.#isBehind) this.#catchUp();

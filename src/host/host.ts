@@ -7,6 +7,7 @@ import { err, ok, type Result } from '../domain/result.ts';
 import { unreachable } from '../domain/unreachable.ts';
 import { Attachment } from './attachment.ts';
 import { openJournal, readJournal, type Journal } from './journal.ts';
+import { collectGarbage } from './garbage.ts';
 import type { Peer } from './peer.ts';
 import type { AttachRequest, HostError, ReplyValue, RequestBody, SpawnRequest } from './protocol.ts';
 import { Session, type SessionWatcher } from './session.ts';
@@ -24,6 +25,10 @@ export interface HostOptions {
 
 /** A screen without output for so long is folded away. */
 const restAfterMs = 3_000;
+/** Folding takes about a millisecond a screen. */
+const restAtOnce = 4;
+/** Screens folded since the last look after which their memory is worth a collection: V8 does none while nothing happens. */
+const collectAfter = 32;
 /** A journal that could not be written is tried again; until then nobody is told. */
 const journalRetryMs = 1_000;
 const stopGraceMs = 5_000;
@@ -46,6 +51,7 @@ export class Host {
   #retry: NodeJS.Timeout | null = null;
   #restTimer: NodeJS.Timeout | null = null;
   #attachments = 0;
+  #folded = 0;
   #isStopping = false;
   readonly #watcher: SessionWatcher = {
     touched: (session) => {
@@ -102,6 +108,9 @@ export class Host {
         return reply(done);
       case 'resize':
         return reply(this.#resize(peer, body.attachment, body.cols, body.rows));
+      case 'repaint':
+        peer.attachments.get(body.attachment)?.attachment.repaint();
+        return reply(done);
       case 'write':
         return reply(this.#write(body.session, body.base64));
       case 'screen':
@@ -360,18 +369,26 @@ export class Host {
     }
   }
 
-  #restSoon(): void {
+  #restSoon(afterMs = restAfterMs): void {
     this.#restTimer ??= setTimeout(() => {
       this.#restTimer = null;
-      const quietSince = Date.now() - restAfterMs;
-      for (const session of this.#restless) {
-        if (session.lastOutputAt !== null && session.lastOutputAt > quietSince) continue;
-        session.screen.rest();
-        this.#restless.delete(session);
-      }
-      if (this.#restless.size > 0) this.#restSoon();
-    }, restAfterMs);
+      this.#rest();
+    }, afterMs);
     this.#restTimer.unref();
+  }
+
+  /** Folds a few of the screens that are quiet, so that nobody waits; the others follow. */
+  #rest(): void {
+    const quietSince = Date.now() - restAfterMs;
+    const due = [...this.#restless].filter((session) => (session.lastOutputAt ?? 0) <= quietSince);
+    for (const session of due.slice(0, restAtOnce)) {
+      session.screen.rest();
+      this.#restless.delete(session);
+      this.#folded += 1;
+    }
+    if (this.#restless.size > 0) return this.#restSoon(due.length > restAtOnce ? 20 : restAfterMs);
+    if (this.#folded >= collectAfter) collectGarbage();
+    this.#folded = 0;
   }
 }
 

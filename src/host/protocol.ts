@@ -26,6 +26,8 @@ export type RequestBody =
   | { readonly kind: 'attach'; readonly attach: AttachRequest }
   | { readonly kind: 'detach'; readonly attachment: number }
   | { readonly kind: 'resize'; readonly attachment: number; readonly cols: number; readonly rows: number }
+  /** Sends the whole screen again, as `attach` did. */
+  | { readonly kind: 'repaint'; readonly attachment: number }
   /** Bytes for the session without attaching. */
   | { readonly kind: 'write'; readonly session: SessionId; readonly base64: string }
   | { readonly kind: 'screen'; readonly session: SessionId }

@@ -1,4 +1,4 @@
-import { closeSync, constants, openSync, writeSync } from 'node:fs';
+import { closeSync, constants, openSync, readSync, writeSync } from 'node:fs';
 import { constants as os } from 'node:os';
 import { ReadStream } from 'node:tty';
 import { nativePty, spawnHelper } from './native-pty.ts';
@@ -47,17 +47,21 @@ export function openPty(options: PtyOptions): Pty {
     exit = signal === 0 ? { kind: 'exited', code } : { kind: 'signalled', signal: signalName(signal) };
     finish();
   });
-  let nearSide = openSync(child.pty, constants.O_RDWR | constants.O_NOCTTY);
+  const nearSide = openSync(child.pty, constants.O_RDWR | constants.O_NOCTTY);
   const stream = new ReadStream(child.fd);
   let closed = false;
   let lastByteAt = 0;
   const input = openInput(child.fd);
 
+  /** Whatever the stream holds back comes first, then what is still in the kernel, then the near side goes. */
   function finish(): void {
-    if (nearSide !== -1) closeSync(nearSide);
-    nearSide = -1;
-    lastByteAt = performance.now();
-    if (!closed) waitForLeftovers();
+    stream.resume();
+    setImmediate(() => {
+      if (!closed) drain(child.fd, options.onData);
+      closeSync(nearSide);
+      lastByteAt = performance.now();
+      waitForLeftovers();
+    });
   }
 
   function waitForLeftovers(): void {
@@ -83,7 +87,7 @@ export function openPty(options: PtyOptions): Pty {
     resize: (cols, rows) => {
       if (!closed) nativePty.resize(child.fd, cols, rows);
     },
-    pause: () => void stream.pause(),
+    pause: () => void (exit === null && stream.pause()),
     resume: () => void stream.resume(),
   };
 }
@@ -96,6 +100,31 @@ function fork(options: PtyOptions, onExit: (code: number, signal: number) => voi
     return nativePty.fork(file, args, env, cwd, cols, rows, -1, -1, true, spawnHelper, onExit);
   } finally {
     process.umask(ours);
+  }
+}
+
+/** A process left behind may write without end; of what is in the kernel, this is far more than it keeps. */
+const maxDrainBytes = 1024 * 1024;
+
+/**
+ * Reads all that is in the kernel. The stream cannot: libuv takes the first short read of a terminal that was hung up for its
+ * end, and every read of a terminal is short.
+ */
+function drain(fd: number, onData: (bytes: Buffer) => void): void {
+  const buffer = Buffer.allocUnsafe(64 * 1024);
+  for (let drained = 0; drained < maxDrainBytes;) {
+    const read = tryRead(fd, buffer);
+    if (read === 0) return;
+    drained += read;
+    onData(Buffer.from(buffer.subarray(0, read)));
+  }
+}
+
+function tryRead(fd: number, buffer: Buffer): number {
+  try {
+    return readSync(fd, buffer);
+  } catch {
+    return 0; // EAGAIN: nothing more; EIO: nobody is there
   }
 }
 

@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, mkdirSync, openSync, readSync, rmSync } from 'node:fs';
+import { closeSync, existsSync, fstatSync, mkdirSync, openSync, readSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { encodeBytes, splitUtf8, type CastHeader } from './cast.ts';
 import { writeWhole } from './journal.ts';
@@ -84,7 +84,7 @@ function openCastFile(options: RecordingOptions): CastFile {
   let dropped = 0;
   let head: Piece | null = null;
   guarded(() => {
-    mkdirSync(dirname(options.path), { recursive: true, mode: 0o700 });
+    makeDir(dirname(options.path));
     rmSync(options.path, { force: true });
     head = openPiece(options.path);
     appendTo(head, `${JSON.stringify(options.header)}\n`, 0);
@@ -144,6 +144,11 @@ function openCastFile(options: RecordingOptions): CastFile {
       return dropped;
     },
   };
+}
+
+/** The home is there; Node's own `recursive` does not end on file systems that refuse new names with ENOENT, such as /proc. */
+function makeDir(path: string): void {
+  if (!existsSync(path)) mkdirSync(path, { mode: 0o700 });
 }
 
 function droppedMarker(at: number, dropped: number): string {

@@ -32,7 +32,7 @@ export async function startHost(home: Home, major: number = protocolMajor): Prom
 
 async function launch(home: Home, major: number, logPath: string): Promise<string> {
   const log = openSync(logPath, 'a', 0o600);
-  const program = fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? './main.ts' : './main.js', import.meta.url));
+  const program = fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? './main.ts' : './host.js', import.meta.url));
   const env = Object.fromEntries(
     ownVariables.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])),
   );

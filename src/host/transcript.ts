@@ -14,12 +14,17 @@ export interface TranscriptOptions {
   readonly rows?: number;
   /** Of the text; what is more is cut from the front, where the oldest lines are. */
   readonly maxBytes?: number;
+  /** The session has ended under a host that lives: its recording is one file. */
+  readonly isWhole?: boolean;
 }
 
-/** Reads the recording of a session, living or ended; a missing one is empty. The pieces behind a full head are put together. */
-export function readCast(path: string): CastFile {
+/**
+ * Reads the recording of a session, living or ended; a missing one is empty. The pieces behind a full head are put together;
+ * one that `isWhole` has none, and the directory of a large run is not searched for them.
+ */
+export function readCast(path: string, isWhole = false): CastFile {
   if (!existsSync(path)) return { header: null, events: [] };
-  const texts = [path, ...listTails(path)].map((piece) => readFileSync(piece, 'utf8'));
+  const texts = [path, ...(isWhole ? [] : listTails(path))].map((piece) => readFileSync(piece, 'utf8'));
   const lines = texts.flatMap((text) => text.split('\n'));
   const events = lines
     .slice(1)
@@ -46,7 +51,7 @@ export function renderTranscript(from: string | Buffer, options: TranscriptOptio
 }
 
 function renderRecording(path: string, options: TranscriptOptions): string {
-  const { header, events } = readCast(path);
+  const { header, events } = readCast(path, options.isWhole);
   const output = Buffer.concat(events.flatMap(([, kind, data]) => (kind === 'o' ? [decodeText(data)] : [])));
   const size = { cols: options.cols ?? header?.width ?? 80, rows: options.rows ?? header?.height ?? 24 };
   if (isPlain(output) || !events.some(([, kind]) => kind === 'r')) return renderBytes(output, size);

@@ -1,4 +1,4 @@
-import { createRequire } from 'node:module';
+import packageJson from '../../package.json' with { type: 'json' };
 
 /** The version of this cis, from its package.json. */
-export const version = (createRequire(import.meta.url)('../../package.json') as { readonly version: string }).version;
+export const version: string = packageJson.version;

@@ -73,7 +73,6 @@ export interface XtermLine {
   readonly _data: Uint32Array;
   _combined: Record<number, string>;
   _extendedAttrs: Record<number, XtermExtended | undefined>;
-  getString(column: number): string;
 }
 
 export interface XtermAttributes {
@@ -81,6 +80,9 @@ export interface XtermAttributes {
   bg: number;
   extended: XtermExtended;
 }
+
+/** A cell of `IBufferLine.getCell` is one of these as well. */
+export type XtermCell = XtermAttributes;
 
 export interface XtermExtended {
   _ext: number;

@@ -115,6 +115,23 @@ export function readOutput(db: Db, run: RunId, task: TaskId, attempt: number | n
   };
 }
 
+export interface ArtifactRow {
+  readonly attempt: number;
+  readonly path: string;
+  readonly bytes: number;
+  readonly sha256: string;
+}
+
+/** The files that an attempt left, of the latest attempt that left any when `attempt` is null. */
+export function readArtifacts(db: Db, run: RunId, task: TaskId, attempt: number | null): ArtifactRow[] {
+  const query = db.prepare(
+    `SELECT attempt, path, bytes, sha256 FROM artifacts WHERE run_id = @run AND task_id = @task
+     AND attempt = coalesce(@attempt, (SELECT max(attempt) FROM artifacts WHERE run_id = @run AND task_id = @task))
+     ORDER BY path`,
+  );
+  return query.all({ run, task, attempt }) as ArtifactRow[];
+}
+
 /** Events of one run after `seq`, oldest first. */
 export function readEvents(db: Db, run: RunId, after: number, limit = 1_000): LoggedEvent[] {
   const query = db.prepare(

@@ -24,7 +24,7 @@ export interface Batch {
   readonly outcomes: { readonly id: number; readonly at: number; readonly outcome: RequestOutcome }[];
 }
 
-export interface NewAttempt {
+interface NewAttempt {
   readonly task: TaskId;
   readonly attempt: number;
   readonly session: SessionId;

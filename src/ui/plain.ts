@@ -1,6 +1,6 @@
 import { formatDuration } from '../domain/duration.ts';
 import type { CisEvent, LoggedEvent } from '../domain/event.ts';
-import type { RunId, TaskId } from '../domain/ids.ts';
+import type { RunId } from '../domain/ids.ts';
 import type { RunPicture } from '../domain/picture.ts';
 import { blockCommand, describeChoices, describeEvent, gateCommand, subjectOf } from '../domain/words.ts';
 import { toneOf, type Look, type Tone } from './style.ts';
@@ -71,7 +71,7 @@ function todoOf(event: CisEvent, run: RunId): string | null {
 
 function spent({ at, event }: LoggedEvent, picture: RunPicture): string {
   if (event.kind !== 'task-completed' && event.kind !== 'task-failed') return '';
-  return since(picture.tasks.get(event.task as TaskId)?.startedAt ?? null, at);
+  return since(picture.tasks.get(event.task)?.startedAt ?? null, at);
 }
 
 function since(from: number | null, to: number): string {

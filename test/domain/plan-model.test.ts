@@ -119,7 +119,7 @@ function block(world: World, node: TaskNode | undefined): void {
   const { attempt, kind } = node.state;
   const event = { task: node.task.id, attempt };
   if (kind === 'running' || kind === 'starting') {
-    world.record({ kind: 'task-running', ...event, pid: 1 });
+    if (kind === 'starting') world.record({ kind: 'task-running', ...event, pid: 1 });
     world.record({ kind: 'task-blocked', ...event, block: { id: 'b' } as never });
   } else if (kind === 'blocked') world.record({ kind: 'task-unblocked', ...event, block: 'b' as never });
   world.plan();

@@ -1,4 +1,4 @@
-import type { Dag, OnFailure, Policy, Task } from '../../src/domain/dag.ts';
+import type { Dag, Policy, Task } from '../../src/domain/dag.ts';
 import type { TaskId } from '../../src/domain/ids.ts';
 
 /** A task that runs `true`, with what the test cares about on top. */
@@ -39,5 +39,3 @@ export function dag(tasks: readonly Task[], policy: Policy = 'all_success', maxW
     tasks,
   };
 }
-
-export type { OnFailure };

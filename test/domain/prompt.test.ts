@@ -99,7 +99,7 @@ test('a cut is the longest beginning of whole characters that fits', () => {
       expect(text.startsWith(cut.text)).toBe(true);
       expect(cut.bytes).toBe(bytes(cut.text));
       expect(cut.bytes).toBeLessThanOrEqual(limit);
-      const next = [...text.slice(cut.text.length)][0];
+      const next = Array.from(text.slice(cut.text.length))[0];
       if (next !== undefined) expect(cut.bytes + bytes(next)).toBeGreaterThan(limit);
     }),
   );

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { CisEvent } from '../../src/domain/event.ts';
 import type { TaskId } from '../../src/domain/ids.ts';

@@ -6,7 +6,7 @@ import { readOutput } from '../../storage/read.ts';
 import { readPicture } from '../../storage/read-picture.ts';
 import { buildReport, failedTasks } from '../../domain/report.ts';
 import { settled } from '../../domain/task.ts';
-import type { Detail, RunPicture } from '../../domain/picture.ts';
+import type { Detail, RunPicture, TaskPicture } from '../../domain/picture.ts';
 import type { RunId } from '../../domain/ids.ts';
 import { renderRunTable } from '../../ui/run-table.ts';
 import { renderReport, tailOf } from '../../ui/report.ts';
@@ -86,14 +86,14 @@ function renderTable(picture: RunPicture, columns: number, rows: number, mask: (
 }
 
 function toJson(picture: RunPicture): unknown {
-  const { tasks, byKind: _, ...run } = picture;
-  const all = [...tasks.values()].map(({ detail, kind, position: _, ...task }) => ({
-    ...task,
-    state: kind,
-    ...detailOf(detail),
-  }));
-  const open = all.filter((task) => !settled[task.state]).length;
-  return { ...run, open, tasks: all };
+  const { run, dag, mode, room, state, reason, startedAt, endedAt } = picture;
+  const tasks = [...picture.tasks.values()].map(taskToJson);
+  const open = [...picture.tasks.values()].filter((task) => !settled[task.kind]).length;
+  return { run, dag, mode, room, state, reason, startedAt, endedAt, open, tasks };
+}
+
+function taskToJson({ task, kind, agent, deps, attempt, session, startedAt, endedAt, detail }: TaskPicture): unknown {
+  return { task, state: kind, agent, deps, attempt, session, startedAt, endedAt, ...detailOf(detail) };
 }
 
 function detailOf(detail: Detail): object {

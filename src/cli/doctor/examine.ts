@@ -125,7 +125,7 @@ function examineTerminal(env: Env): Finding {
 }
 
 /** The nearest directory upwards that is there. */
-export function nearestThere(path: string): string {
+function nearestThere(path: string): string {
   return existsSync(path) || path === dirname(path) ? path : nearestThere(dirname(path));
 }
 

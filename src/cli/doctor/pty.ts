@@ -18,10 +18,10 @@ const patienceMs = 5_000;
 export async function tryPty(): Promise<Finding> {
   const name = 'pty';
   try {
-    const { spawn } = createRequire(import.meta.url)('node-pty') as NativePty;
+    const pty = createRequire(import.meta.url)('node-pty') as NativePty;
     const said = await new Promise<string>((resolve) => {
       let text = '';
-      const child = spawn('/bin/sh', ['-c', '[ -t 0 ] && echo a terminal'], { cols: 80, rows: 24, cwd: '/' });
+      const child = pty.spawn('/bin/sh', ['-c', '[ -t 0 ] && echo a terminal'], { cols: 80, rows: 24, cwd: '/' });
       const late = setTimeout(() => child.kill('SIGKILL'), patienceMs);
       child.onData((data) => (text += data));
       child.onExit(() => {

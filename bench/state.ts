@@ -1,0 +1,130 @@
+import { readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import Database from 'better-sqlite3';
+import { time, type CommandLine } from './process.ts';
+import type { Measurement, Section, Target } from './report.ts';
+import * as shapes from './shapes.ts';
+import { median } from './statistics.ts';
+import { cis, ensureHost, floorProgram, has, node, timeCis, write, type World } from './world.ts';
+
+/** What the database costs: commits per task, and a task beside 10,000 runs that have ended. */
+export async function benchState(world: World): Promise<Section> {
+  const commits = await benchCommits(world);
+  const history = world.withCis ? await benchHistory(world) : null;
+  return {
+    measurements: [...commits.measurements, ...(history?.measurements ?? [])],
+    targets: [...commits.targets, ...(history?.targets ?? [])],
+    notes: [...commits.notes, ...(history?.notes ?? [])],
+  };
+}
+
+const commitBench = 'commits per task';
+
+/**
+ * Counts what the kernel sees: with synchronous=FULL each commit is one fdatasync of the write-ahead log. A chain shows the most,
+ * because nothing in it happens in the same turn as something else.
+ */
+async function benchCommits(world: World): Promise<Section> {
+  if (!has('strace'))
+    return { measurements: [], targets: [], notes: ['strace is not installed: commits are not counted.'] };
+  const measurements: Measurement[] = [];
+  const targets: Target[] = [];
+  for (const shape of [shapes.chain100, shapes.wide200]) {
+    world.progress(`commits per task: ${shape.name}`);
+    const what = shape.name;
+    const dir = join(world.dir, 'floor-commits');
+    rmSync(dir, { recursive: true, force: true });
+    const dag = write(world, 'floor.json', shapes.renderForFloor(shape));
+    const floor = await countCommits(world, node(world, [floorProgram('floor'), dag, dir]), shape);
+    measurements.push({ bench: commitBench, who: 'floor', what, unit: '', values: [floor] });
+    if (!world.withCis) continue;
+    await ensureHost(world);
+    const file = write(world, 'commits.toml', shapes.renderForCis(shape));
+    const ours = await countCommits(world, cis(world, ['dag', 'run', file]), shape);
+    measurements.push({ bench: commitBench, who: 'cis', what, unit: '', values: [ours] });
+    targets.push({ bench: commitBench, text: `cis, ${what}`, measured: ours, limit: 3, sense: 'at most', unit: '' });
+  }
+  return { measurements, targets, notes: [] };
+}
+
+async function countCommits(world: World, line: CommandLine, shape: shapes.Shape): Promise<number> {
+  const log = join(world.dir, 'strace.log');
+  await time({
+    ...line,
+    file: 'strace',
+    args: ['-f', '-qq', '-y', '-e', 'trace=fdatasync,fsync', '-o', log, line.file, ...line.args],
+  });
+  const synced = readFileSync(log, 'utf8').match(/(?:fdatasync|fsync)\(\d+<[^>]*-wal>/g) ?? [];
+  return synced.length / shape.tasks.length;
+}
+
+const historyBench = '10,000 finished runs';
+
+async function benchHistory(world: World): Promise<Section> {
+  const shape = shapes.wide200;
+  const file = write(world, 'history.toml', shapes.renderForCis(shape));
+  const small = write(world, 'model.toml', shapes.renderForCis({ name: 'model', tasks: shapes.wide(3) }));
+  await ensureHost(world);
+  await time(cis(world, ['dag', 'run', small, '--run-id', 'history-model']));
+  const run = async (): Promise<number> => (await timeCis(world, ['dag', 'run', file])).wallMs / shape.tasks.length;
+  const series = async (what: string): Promise<number[]> => {
+    const values: number[] = [];
+    for (let round = 0; round <= world.rounds; round++) {
+      world.progress(`a task ${what}: round ${round} of ${world.rounds}`);
+      const ms = await run();
+      if (round > 0) values.push(ms);
+    }
+    return values;
+  };
+  const few = await series('in a young database');
+  const added = multiplyRun(join(world.env['CIS_HOME'] ?? '', 'cis.db'), 'history-model', 10_000);
+  const many = await series(`beside ${added} finished runs`);
+  const row = { bench: historyBench, who: 'cis', unit: 'ms' } as const;
+  const measured = median(many) / median(few);
+  return {
+    measurements: [
+      { ...row, what: 'a task of wide-200, before', values: few },
+      { ...row, what: `a task of wide-200, with ${added} runs more`, values: many },
+    ],
+    targets: [
+      {
+        bench: historyBench,
+        text: 'cost of a task, with ÷ before',
+        measured,
+        limit: 1.05,
+        sense: 'at most',
+        unit: '×',
+      },
+    ],
+    notes: [],
+  };
+}
+
+/** Copies all rows of one run under new ids, so that the database looks as if it had run as often. Returns how many were added. */
+function multiplyRun(path: string, run: string, times: number): number {
+  using db = disposable(new Database(path));
+  const tables = db.value
+    .prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND sql LIKE '%STRICT%'")
+    .pluck()
+    .all();
+  const copies = (tables as string[]).flatMap((table) => copyStatement(db.value, table));
+  db.value.transaction(() => {
+    for (let index = 0; index < times; index++) {
+      for (const copy of copies) db.value.prepare(copy).run({ run, copy: `${run}-${index}` });
+    }
+  })();
+  return times;
+}
+
+function copyStatement(db: Database.Database, table: string): string[] {
+  const columns = db.prepare('SELECT name FROM pragma_table_info(?) WHERE NOT (pk = 1 AND type = ?)').pluck();
+  const names = columns.all(table, 'INTEGER') as string[];
+  const key = table === 'runs' ? 'id' : 'run_id';
+  if (!names.includes(key)) return [];
+  const values = names.map((name) => (name === key ? '@copy' : name));
+  return [`INSERT INTO ${table} (${names.join(', ')}) SELECT ${values.join(', ')} FROM ${table} WHERE ${key} = @run`];
+}
+
+function disposable(db: Database.Database): Disposable & { readonly value: Database.Database } {
+  return { value: db, [Symbol.dispose]: () => void db.close() };
+}

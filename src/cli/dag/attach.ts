@@ -1,0 +1,83 @@
+import { ReadStream, WriteStream } from 'node:tty';
+import type { Command } from 'commander';
+import { unreachable } from '../../domain/unreachable.ts';
+import { attachTerminal, type AttachOutcome } from '../../host/attach.ts';
+import { nameKeys } from '../../host/detach-keys.ts';
+import { parseKeys } from '../../host/keys.ts';
+import { readCast, renderTranscript } from '../../host/transcript.ts';
+import { CommandError } from '../exit.ts';
+import { castPath, describeEnd, findSession, hostError, type OpenedSession } from './session.ts';
+
+const defaultDetachKeys = 'C-] d';
+
+interface AttachFlags {
+  readonly readonly?: boolean;
+  readonly force?: boolean;
+  readonly detachKeys: string;
+}
+
+export function command(into: Command): Command {
+  return into
+    .argument('<session>', 'RUN:TASK, RUN:TASK#ATTEMPT, or the beginning of one')
+    .option('-r, --readonly', 'look only: nothing that is typed reaches the session')
+    .option('-f, --force', 'take the keyboard from whoever has it')
+    .option('--detach-keys <keys>', 'what leaves the session running', defaultDetachKeys)
+    .action(attach);
+}
+
+async function attach(text: string, flags: AttachFlags): Promise<void> {
+  const detachKeys = parseKeys(flags.detachKeys);
+  if (!detachKeys.ok) throw new CommandError('usage', `--detach-keys: ${detachKeys.error}`);
+  using opened = await findSession(text, `attach (pid ${process.pid})`);
+  const { found } = opened;
+  if (found.living === null) return showEnded(opened);
+  const { stdin, stdout } = process;
+  if (!(stdin instanceof ReadStream) || !(stdout instanceof WriteStream)) {
+    throw new CommandError('usage', 'attach needs a terminal on stdin and stdout', [
+      `to read without one: cis dag logs ${found.id}`,
+      `to type without one: cis dag send ${found.id} TEXT --enter`,
+    ]);
+  }
+  const outcome = await attachTerminal({
+    host: found.living.host,
+    session: found.id,
+    stdin,
+    stdout,
+    readonly: flags.readonly ?? false,
+    force: flags.force ?? false,
+    detachKeys: detachKeys.value,
+  });
+  if (outcome.ok) return say(outcome.value, opened, detachKeys.value);
+  if (outcome.error.kind === 'session-ended') return showEnded(opened);
+  throw hostError(outcome.error);
+}
+
+function say(outcome: AttachOutcome, { found }: OpenedSession, detachKeys: readonly string[]): void {
+  switch (outcome.kind) {
+    case 'detached':
+      process.stdout.write(`[detached from ${found.id}; it goes on: cis dag attach ${found.id}]\n`);
+      return;
+    case 'session-ended':
+      process.stdout.write(`[${found.id} ${describeEnd(outcome.end)}]\n`);
+      return;
+    case 'taken-over':
+      throw new CommandError('refused', `${outcome.by} took the keyboard of ${found.id}`, [
+        `to watch: cis dag attach ${found.id} --readonly (${nameKeys(detachKeys)} detaches)`,
+      ]);
+    case 'disconnected':
+      throw new CommandError('unreachable', `the host is gone, and ${found.id} with it`, ['see: cis dag list']);
+    case 'signalled':
+      throw new CommandError('interrupted', `detached from ${found.id} by ${outcome.signal}; it goes on`);
+    default:
+      return unreachable(outcome);
+  }
+}
+
+/** What a session that has ended showed last, and how it ended. */
+function showEnded({ home, found }: OpenedSession): void {
+  const path = castPath(home, found);
+  const rows = readCast(path).header?.height ?? 24;
+  const lines = renderTranscript(path).split('\n').slice(-rows);
+  const end = found.row?.end ?? null;
+  process.stdout.write(`${lines.join('\n')}\n[${found.id} ${end === null ? 'has ended' : describeEnd(end)}]\n`);
+}

@@ -1,0 +1,33 @@
+import type { Config } from '../../config/config.ts';
+import type { Home } from '../../config/home.ts';
+import type { RunSettings } from '../../domain/run.ts';
+import type { AskOptions } from '../../executor/ask.ts';
+import { connectHost } from '../../host/client.ts';
+import type { Db } from '../../storage/open.ts';
+import { openScreenRedactor } from '../context.ts';
+
+/** The size of the terminal of a session that nobody looks at. */
+const unseen = { cols: 120, rows: 40 };
+
+/** What every driver of a run needs to know of this process and its config. */
+export async function driveOptions(
+  home: Home,
+  db: Db,
+  settings: RunSettings,
+  config: Config,
+  what: string,
+): Promise<AskOptions> {
+  return {
+    home,
+    db,
+    settings,
+    connect: connectHost,
+    what,
+    env: process.env,
+    umask: process.umask(),
+    maxRecordingBytes: config.host.recording_max_mb * 1024 * 1024,
+    killGraceMs: config.host.kill_grace_ms,
+    mask: await openScreenRedactor(config),
+    ...unseen,
+  };
+}

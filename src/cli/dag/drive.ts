@@ -1,0 +1,160 @@
+import type { Config } from '../../config/config.ts';
+import type { Home } from '../../config/home.ts';
+import { isOver } from '../../domain/plan.ts';
+import { describeConnectError } from '../../host/client.ts';
+import type { RunSettings } from '../../domain/run.ts';
+import { Driver, type DriveEnd, type DriveOptions } from '../../executor/driver.ts';
+import { isHolderAlive, thisDriver } from '../../executor/identity.ts';
+import { readLastLine } from '../../executor/last-line.ts';
+import { loadModel } from '../../executor/load.ts';
+import { releaseLease, takeLease } from '../../storage/lease.ts';
+import type { Db } from '../../storage/open.ts';
+import type { Lease } from '../../storage/read.ts';
+import { insertRequest } from '../../storage/request.ts';
+import { askOnInterrupt } from '../../ui/interrupt.ts';
+import { chooseViewKind, openRunView, type OpenRunView } from '../../ui/run-view.ts';
+import { CommandError, exitCodes } from '../exit.ts';
+import { driveOptions } from './drive-options.ts';
+import { startInBackground } from './background.ts';
+import { me } from './me.ts';
+
+interface DriveFlags {
+  readonly json: boolean;
+  readonly noWait: boolean;
+  readonly paused: boolean;
+  /** This process is the background one: nobody sees what it prints. */
+  readonly isBackground: boolean;
+}
+
+export interface DriveRequest {
+  readonly home: Home;
+  readonly db: Db;
+  readonly settings: RunSettings;
+  readonly config: Config;
+  readonly flags: DriveFlags;
+  /** `dag run x.toml`: shown to whoever is refused. */
+  readonly what: string;
+}
+
+/** Drives a run in this process, shows it, and sets the exit code. */
+export async function driveRun(request: DriveRequest): Promise<void> {
+  const { db, settings, what } = request;
+  const lease = takeLease(db, settings.run, thisDriver(what), isHolderAlive);
+  if (!lease.ok) throw refusedBy(settings, lease.error);
+  process.send?.('driving');
+  const options = await driveOptions(request.home, db, settings, request.config, what);
+  const view = openView(request, options.mask);
+  const model = loadModel(db, settings, performance.now() - Date.now(), (events) => view.show(events));
+  if (isOver(model)) {
+    insertRequest(db, settings.run, { kind: 'retry', task: null, withDependents: false }, me(), Date.now());
+  }
+  const { flags } = request;
+  const driver = new Driver({
+    ...options,
+    model,
+    epoch: lease.value,
+    wait: flags.noWait ? 'never' : process.stdout.isTTY || flags.isBackground ? 'always' : 'not-decisions',
+    onlyRequests: false,
+    startPaused: flags.paused,
+    show: (events) => view.show(events),
+  });
+  const end = await driveUntilEnd(request, driver, view);
+  releaseLease(db, settings.run, lease.value);
+  view.close();
+  await tell(request, end, view, options);
+}
+
+function refusedBy(settings: RunSettings, holder: Lease): CommandError {
+  const who = `process ${holder.pid} (${holder.what ?? 'unknown'})`;
+  return new CommandError('refused', `run ${settings.run} is already driven by ${who}`, [
+    `watch it: cis dag status ${settings.run} --watch`,
+  ]);
+}
+
+function openView({ home, settings, config, flags }: DriveRequest, mask: (text: string) => string): OpenRunView {
+  return openRunView({
+    stream: process.stdout,
+    kind: chooseViewKind(flags.json, process.stdout, process.env),
+    settings,
+    env: process.env,
+    mask,
+    lastLine: (session) => readLastLine(home, session),
+    bell: config.notify.bell,
+  });
+}
+
+/** What ended the driver's work here: its own end, or a person or a signal that sent it away. */
+interface Departure {
+  readonly end: DriveEnd;
+  readonly by: 'itself' | 'signal' | 'detach';
+}
+
+async function driveUntilEnd(request: DriveRequest, driver: Driver, view: OpenRunView): Promise<Departure> {
+  const { db, settings } = request;
+  let by: Departure['by'] = 'itself';
+  const leave = (why: 'signal' | 'detach') => () => {
+    by = why;
+    driver.leave();
+  };
+  const onSignal = leave('signal');
+  process.on('SIGTERM', onSignal);
+  process.on('SIGHUP', onSignal);
+  const decide = (choice: 'detach' | 'abort') => {
+    if (choice === 'detach') return leave('detach')();
+    insertRequest(db, settings.run, { kind: 'abort', reason: 'interrupted' }, me(), Date.now());
+    driver.poke();
+  };
+  using _ = askOnInterrupt({ keyboard: process.stdin, prompt: (text) => view.prompt(text), decide });
+  try {
+    return { end: await driver.drive(), by };
+  } finally {
+    process.off('SIGTERM', onSignal);
+    process.off('SIGHUP', onSignal);
+  }
+}
+
+async function tell(
+  request: DriveRequest,
+  { end, by }: Departure,
+  view: OpenRunView,
+  options: Pick<DriveOptions, 'mask'>,
+): Promise<void> {
+  const { settings, flags, db } = request;
+  const say = (lines: readonly string[]): void => void process.stderr.write(lines.map((line) => `${line}\n`).join(''));
+  switch (end.kind) {
+    case 'over':
+      process.exitCode = end.state.kind === 'completed' ? exitCodes.done : exitCodes.failed;
+      if (flags.json) return;
+      return (await import('./print-report.ts')).printReport(db, view.picture, options.mask);
+    case 'needs-person':
+      process.exitCode = exitCodes['needs-person'];
+      if (!flags.json) (await import('./print-report.ts')).printReport(db, view.picture, options.mask);
+      return say((await import('./needs.ts')).describeNeeds(settings, db));
+    case 'left':
+      if (by === 'detach') return detach(request);
+      process.exitCode = exitCodes.interrupted;
+      return say([
+        `cis: told to end; the sessions of ${settings.run} live on`,
+        `  carry on: cis dag execute --run-id ${settings.run}`,
+      ]);
+    case 'superseded':
+      throw new CommandError('refused', `run ${settings.run} was taken over by another process`, [
+        `see: cis dag status ${settings.run}`,
+      ]);
+    case 'cannot-write':
+      throw new CommandError(
+        'failed',
+        `the database ${request.home.database} cannot be written (${end.detail}): nothing new is started`,
+        [`free some space, then carry on: cis dag execute --run-id ${settings.run}`],
+      );
+    case 'no-host':
+      throw new CommandError('unreachable', describeConnectError(end.error), [
+        `then carry on: cis dag execute --run-id ${settings.run}`,
+      ]);
+  }
+}
+
+async function detach({ home, settings, flags }: DriveRequest): Promise<void> {
+  await startInBackground(home, settings, flags);
+  process.stderr.write(`${settings.run} goes on in the background\n  look: cis dag status ${settings.run} --watch\n`);
+}

@@ -1,0 +1,91 @@
+import { existsSync } from 'node:fs';
+import { InvalidArgumentError, type Command } from 'commander';
+import { parseSessionId, sessionId } from '../../domain/ids.ts';
+import { followCast } from '../../host/follow-cast.ts';
+import { decodeRecording, renderTranscript } from '../../host/transcript.ts';
+import { CommandError } from '../exit.ts';
+import { castPath, findSession, type OpenedSession } from './session.ts';
+
+interface LogsFlags {
+  readonly lines?: number;
+  readonly follow?: boolean;
+  readonly raw?: boolean;
+  readonly attempt?: number;
+  readonly json?: boolean;
+}
+
+export function command(into: Command): Command {
+  return into
+    .argument('<session>', 'RUN:TASK, RUN:TASK#ATTEMPT, or the beginning of one')
+    .option('-n, --lines <n>', 'only the last lines', parseCount)
+    .option('-f, --follow', 'go on with what is written until the session ends')
+    .option('--raw', 'the exact bytes that the session wrote')
+    .option('--attempt <n>', 'an earlier attempt', parseCount)
+    .option('--json', 'one JSON value: {id, text}')
+    .action(logs);
+}
+
+async function logs(text: string, flags: LogsFlags): Promise<void> {
+  using opened = await findSession(withAttempt(text, flags.attempt), 'logs');
+  const path = castPath(opened.home, opened.found);
+  if (!existsSync(path)) {
+    throw new CommandError('not-found', `${opened.found.id} has no recording at ${path}`, [
+      'it never started, or its recording was removed',
+    ]);
+  }
+  if (flags.follow === true) return follow(opened, path, flags);
+  if (flags.raw === true) process.stdout.write(decodeRecording(path));
+  else {
+    const rendered = lastLines(renderTranscript(path), flags.lines);
+    if (flags.json === true) process.stdout.write(`${JSON.stringify({ id: opened.found.id, text: rendered })}\n`);
+    else if (rendered !== '') process.stdout.write(`${rendered}\n`);
+  }
+}
+
+/** Bytes as they come: on a terminal they look as they did there; on a pipe their control codes are taken out line by line. */
+async function follow({ found }: OpenedSession, path: string, flags: LogsFlags): Promise<void> {
+  const isRaw = flags.raw === true || process.stdout.isTTY;
+  let isFirst = true;
+  let unfinished = '';
+  const write = (bytes: Buffer): void => {
+    if (isRaw) {
+      const cut = isFirst && flags.lines !== undefined ? lastLinesOf(bytes, flags.lines) : bytes;
+      process.stdout.write(cut);
+    } else {
+      unfinished += bytes.toString('utf8');
+      const end = unfinished.lastIndexOf('\n') + 1;
+      const whole = renderTranscript(Buffer.from(unfinished.slice(0, end)));
+      const shown = isFirst ? lastLines(whole, flags.lines) : whole;
+      if (end > 0) process.stdout.write(`${shown}\n`);
+      unfinished = unfinished.slice(end);
+    }
+    isFirst = false;
+  };
+  await followCast(path, found.living, write);
+  if (unfinished !== '') process.stdout.write(`${renderTranscript(Buffer.from(unfinished))}\n`);
+}
+
+function withAttempt(text: string, attempt: number | undefined): string {
+  if (attempt === undefined) return text;
+  const parts = parseSessionId(text);
+  return parts.ok && attempt > 1
+    ? sessionId(parts.value.run, parts.value.task, attempt)
+    : `${text.split('#')[0]}#${attempt}`;
+}
+
+function lastLines(text: string, count: number | undefined): string {
+  if (count === undefined) return text;
+  return count === 0 ? '' : text.split('\n').slice(-count).join('\n');
+}
+
+function lastLinesOf(bytes: Buffer, count: number): Buffer {
+  let from = bytes.length;
+  for (let lines = 0; from > 0 && lines <= count; lines += 1) from = bytes.lastIndexOf(10, from - 1);
+  return bytes.subarray(Math.max(0, from + 1));
+}
+
+function parseCount(text: string): number {
+  const count = Number(text);
+  if (!Number.isInteger(count) || count < 0) throw new InvalidArgumentError('a whole number, 0 or more');
+  return count;
+}

@@ -1,0 +1,42 @@
+import { existsSync } from 'node:fs';
+import { InvalidArgumentError, type Command } from 'commander';
+import { decodeText } from '../../host/cast.ts';
+import { readCast } from '../../host/transcript.ts';
+import { CommandError } from '../exit.ts';
+import { castPath, findSession } from './session.ts';
+
+interface ReplayFlags {
+  readonly speed: number;
+  readonly idleLimit?: number;
+}
+
+export function command(into: Command): Command {
+  return into
+    .argument('<session>', 'RUN:TASK, RUN:TASK#ATTEMPT, or the beginning of one')
+    .option('--speed <factor>', '2 is twice as fast', parsePositive, 1)
+    .option('--idle-limit <seconds>', 'pauses are cut to this', parsePositive)
+    .action(replay);
+}
+
+/** Plays a recording as it happened: the output only, on a terminal as large as the session's is best. */
+async function replay(text: string, flags: ReplayFlags): Promise<void> {
+  using opened = await findSession(text, 'replay');
+  const path = castPath(opened.home, opened.found);
+  if (!existsSync(path)) throw new CommandError('not-found', `${opened.found.id} has no recording at ${path}`);
+  let playedAt = 0;
+  for (const [at, kind, data] of readCast(path).events) {
+    const pause = Math.min(Math.max(0, at - playedAt), flags.idleLimit ?? Infinity) / flags.speed;
+    playedAt = at;
+    if (kind !== 'o') continue;
+    if (pause > 0) await new Promise((resolve) => void setTimeout(resolve, pause * 1000));
+    if (!process.stdout.write(decodeText(data)))
+      await new Promise((resolve) => void process.stdout.once('drain', resolve));
+  }
+  if (process.stdout.isTTY) process.stdout.write('\u001b[m\u001b[?25h\n');
+}
+
+function parsePositive(text: string): number {
+  const value = Number(text);
+  if (!Number.isFinite(value) || value <= 0) throw new InvalidArgumentError('a number above 0');
+  return value;
+}

@@ -1,0 +1,176 @@
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Home } from '../config/home.ts';
+import { parseSessionId, sessionId, type RunId, type SessionId, type TaskId } from '../domain/ids.ts';
+import { connectHosts } from '../host/client.ts';
+import type { HostConnection } from '../host/port.ts';
+import type { HostedSession } from '../host/protocol.ts';
+import type { AttemptRow } from '../storage/read.ts';
+import { CommandError } from './exit.ts';
+
+/** A session that an id on the command line means. */
+export interface FoundSession {
+  readonly id: SessionId;
+  readonly run: RunId;
+  readonly task: TaskId;
+  readonly attempt: number;
+  /** Where it lives; null once it has ended, or when its host died. */
+  readonly living: { readonly host: HostConnection; readonly session: HostedSession } | null;
+  /** What the database knows of it, when it was looked at. */
+  readonly row: AttemptRow | null;
+}
+
+interface LivingSessions {
+  readonly found: FoundSession[];
+  readonly hosts: readonly HostConnection[];
+}
+
+/** Sessions that live in any host of the home. The connections stay open until they are disposed of. */
+export async function readLivingSessions(home: Home, what: string): Promise<LivingSessions> {
+  const hosts = await connectHosts(home, what);
+  const lists = await Promise.all(hosts.map((host) => host.request({ kind: 'list', run: null })));
+  const found = lists.flatMap((reply, index) => {
+    const host = hosts[index];
+    if (!reply.ok || reply.value.kind !== 'sessions' || host === undefined) return [];
+    return reply.value.sessions.flatMap((session) => foundOf(session.session, { host, session }, null));
+  });
+  return { found, hosts };
+}
+
+/**
+ * Living and ended sessions, of a task's attempts all: those that live, those in the database, and those that left a recording.
+ * `run` is a run id or the beginning of some; null is all.
+ */
+export async function readAllSessions(home: Home, what: string, run: string | null): Promise<LivingSessions> {
+  const rows = await readRows(home, run); // first: it may throw, and then no connection must be open
+  const living = await readLivingSessions(home, what);
+  const byId = new Map(living.found.map((session) => [session.id, session]));
+  for (const id of listRecordings(home, run))
+    for (const session of foundOf(id, null, null)) if (!byId.has(id)) byId.set(id, session);
+  for (const row of rows) {
+    for (const session of foundOf(row.session, byId.get(row.session)?.living ?? null, row))
+      byId.set(row.session, session);
+  }
+  return { found: [...byId.values()], hosts: living.hosts };
+}
+
+async function readRows(home: Home, run: string | null): Promise<AttemptRow[]> {
+  const { openStorageToRead, describeStorageError } = await import('../storage/open.ts');
+  const { findRuns, listRuns, readAttempts } = await import('../storage/read.ts');
+  const db = openStorageToRead(home.database);
+  if (!db.ok) {
+    if (db.error.kind === 'missing') return [];
+    throw new CommandError('failed', describeStorageError(db.error));
+  }
+  const runs = run === null ? listRuns(db.value, 1_000) : findRuns(db.value, run);
+  const rows = runs.flatMap((row) => readAttempts(db.value, row.run));
+  db.value.close();
+  return rows;
+}
+
+/** Sessions whose recordings lie in the home: their number is that of the files, so all runs' are not listed. */
+function listRecordings(home: Home, run: string | null): SessionId[] {
+  if (run === null || run === '') return [];
+  const runs = listDir(home.sessions).filter((name) => name.startsWith(run));
+  return runs.flatMap((dir) =>
+    listDir(join(home.sessions, dir)).flatMap((file) => {
+      const parts = parseSessionId(`${dir}:${file.replace(/\.cast$/, '')}`);
+      if (!file.endsWith('.cast') || !parts.ok) return [];
+      return [sessionId(parts.value.run, parts.value.task, parts.value.attempt)];
+    }),
+  );
+}
+
+function listDir(path: string): string[] {
+  return existsSync(path) ? readdirSync(path) : [];
+}
+
+/**
+ * Finds the session that `text` means: `RUN:TASK` is its latest attempt, `RUN:TASK#N` that attempt, and each part may be
+ * a prefix as long as only one fits. Throws `not-found` and, with the candidates, `refused`.
+ */
+export function pickSession(text: string, sessions: readonly FoundSession[]): FoundSession {
+  const [name = '', attempt] = text.split('#');
+  const matching = matchTasks(name, sessions).filter(
+    (session) => attempt === undefined || String(session.attempt).startsWith(attempt),
+  );
+  const exact = matching.filter((session) => attempt !== undefined && session.attempt === Number(attempt));
+  const chosen = exact.length > 0 ? exact : attempt === undefined ? latestAttempts(matching) : matching;
+  const [first, ...others] = chosen;
+  if (first === undefined) {
+    throw new CommandError('not-found', `there is no session ${text}`, ['see: cis dag sessions --all']);
+  }
+  if (others.length === 0) return first;
+  throw ambiguous(
+    text,
+    chosen.map((session) => session.id),
+    'sessions',
+  );
+}
+
+/** Finds the run that `text` means among ids: an exact one beats prefixes. Throws `not-found` and `refused` likewise. */
+export function pickRun(text: string, ids: Iterable<RunId>): RunId {
+  const all = [...new Set(ids)];
+  const exact = all.find((id) => id === text);
+  if (exact !== undefined) return exact;
+  const [first, ...others] = all.filter((id) => text !== '' && id.startsWith(text));
+  if (first === undefined) throw new CommandError('not-found', `there is no run ${text}`, ['see: cis dag list']);
+  if (others.length === 0) return first;
+  throw ambiguous(text, [first, ...others], 'runs');
+}
+
+/** Finds the run that `text` means, among those in the database and those with living sessions. */
+export async function resolveRun(home: Home, text: string): Promise<RunId> {
+  const { openStorageToRead, describeStorageError } = await import('../storage/open.ts');
+  const { findRuns } = await import('../storage/read.ts');
+  const db = openStorageToRead(home.database);
+  if (!db.ok && db.error.kind !== 'missing') throw new CommandError('failed', describeStorageError(db.error));
+  const stored = db.ok ? findRuns(db.value, text).map((row) => row.run) : [];
+  if (db.ok) db.value.close();
+  if (stored.length > 0) return pickRun(text, stored);
+  const { found, hosts } = await readLivingSessions(home, 'looking for a run');
+  for (const host of hosts) host[Symbol.dispose]();
+  return pickRun(
+    text,
+    found.map((session) => session.run),
+  );
+}
+
+function matchTasks(name: string, sessions: readonly FoundSession[]): FoundSession[] {
+  const [runPart = '', taskPart] = name.split(':');
+  const ofRuns = exactElsePrefix(runPart, sessions, (session) => session.run);
+  if (taskPart === undefined) return ofRuns;
+  const byRun = Map.groupBy(ofRuns, (session) => session.run);
+  const perRun = [...byRun.values()].map((group) => ({
+    group: exactElsePrefix(taskPart, group, (session) => session.task),
+  }));
+  return perRun.flatMap(({ group }) => group);
+}
+
+function exactElsePrefix(
+  text: string,
+  sessions: readonly FoundSession[],
+  part: (session: FoundSession) => string,
+): FoundSession[] {
+  const exact = sessions.filter((session) => part(session) === text);
+  return exact.length > 0 ? exact : sessions.filter((session) => part(session).startsWith(text));
+}
+
+function latestAttempts(sessions: readonly FoundSession[]): FoundSession[] {
+  const byTask = Map.groupBy(sessions, (session) => `${session.run}:${session.task}`);
+  return [...byTask.values()].flatMap((group) => group.toSorted((a, b) => b.attempt - a.attempt).slice(0, 1));
+}
+
+function ambiguous(text: string, candidates: readonly string[], noun: string): CommandError {
+  const shown = candidates.slice(0, 10);
+  const more = candidates.length > shown.length ? [`… and ${candidates.length - shown.length} more`] : [];
+  return new CommandError('refused', `"${text}" fits ${candidates.length} ${noun}: give more of it`, [
+    ...shown,
+    ...more,
+  ]);
+}
+
+function foundOf(id: SessionId, living: FoundSession['living'], row: AttemptRow | null): FoundSession[] {
+  const parts = parseSessionId(id);
+  return parts.ok ? [{ id, ...parts.value, living, row }] : [];
+}
