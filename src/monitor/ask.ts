@@ -29,7 +29,7 @@ const SPELLED =
 const PRESS_KEY =
   /(?:\b(?:press|hit|push|strike|type)\s+(?:the\s+)?(?:\[?<?(?:any key|enter|return|space\w*|'?[qyr]'?)>?\]?)(?: or \S+)?\b.{0,80}(?:\bto\b|\.\.\.|…|\bwhen\b|:|continue|\)$|$)|\bpress any key\b|<enter>|-- ?more ?--|\[press enter\])/iu;
 const REPL =
-  /^(?:>>>|In \[\d+\]:|\(?(?:gdb|lldb|Pdb|ipdb|rdb:\d+|dbx)\)|(?:mysql|sqlite|MariaDB \[[^\]]*\]|ftp|lftp(?: \S+)?|sftp|telnet|redis|mongo|mongosh|test|julia|scala|ghci|Prelude|iex(?:\(\d+\))?|erl|clisp|swipl|octave|maxima|hive|cqlsh|influx|kafka|gnuplot|fennel|lua|js|ts|deno|psql|nslookup|dig|bluetoothctl|parted|iwd|virsh|nft|cryptsetup)(?:[:\d\w@.\-()]{0,40})?>|\[[^\]]{1,40}\](?:#|>)|\(parted\)|[\w.-]{1,40}(?:=|-|\(|!|\^)[#>]|irb\([^)]{1,40}\):\d+:\d+[>*]|pry\([^)]{1,40}\)>|\d+:\d+:\d+>|jshell>|php >|user=>|[\w.:-]{0,30}(?:\d+)?[?]-|127\.0\.0\.1:\d+>|[\w.-]+:\d+(?:\[\d+\])?>)\s*$/u;
+  /^(?:>>>|In \[\d+\]:|\(?(?:gdb|lldb|Pdb|ipdb|rdb:\d+|dbx)\)|(?:mysql|sqlite|MariaDB \[[^\]]*\]|ftp|lftp(?: \S+)?|sftp|telnet|redis|mongo|mongosh|test|julia|scala|ghci|Prelude|iex(?:\(\d+\))?|erl|clisp|swipl|octave|maxima|hive|cqlsh|influx|kafka|gnuplot|fennel|lua|js|ts|deno|psql|nslookup|dig|bluetoothctl|parted|iwd|virsh|nft|cryptsetup)(?:[:\d\w@.\-()]{0,40})?>|\[[^\]]{1,40}\](?:#|>)|\(parted\)|\w[\w.]{0,40}(?:=|-|\(|!|\^)[#>]|irb\([^)]{1,40}\):\d+:\d+[>*]|pry\([^)]{1,40}\)>|\d+:\d+:\d+>|jshell>|php >|user=>|[\w.:-]{0,30}(?:\d+)?[?]-|127\.0\.0\.1:\d+>|[\w.-]+:\d+(?:\[\d+\])?>)\s*$/u;
 const REPL_BANNER =
   /\b(?:Welcome to Node\.js|Type "\.help"|Type '\/help'|Welcome to the (?:Mongo|MariaDB|MySQL)|Deno \d|Lua \d|Bun v)/u;
 const SHELL =
@@ -46,6 +46,9 @@ const QUESTION = /\?\s*(?:\([^)]{0,60}\)|\[[^\]]{0,60}\])?\s*[:›>»]?\s*$/u;
 const FIELD =
   /(?:\b(?:enter|type|input|provide|specify|paste|choose|select|pick|give|set)\b.{0,100}|(?:user ?name|login|log in|e-?mail(?: address)?|(?:package|project|app|full|first|last|real|common|organization\w*|host|country|state|city|file|folder|branch|table|database|key|component) ?(?:or [\w ]+)?names?|your name|version|description|entry point|test command|git repository|keywords|author|license|choice|your choice|selection|your selection|option|answer|value|code|address|room number|(?:work|home) phone|other|api key|token|url|port|reply|filename|name|command|search|find|goto)\b.{0,60})[:：]\s*(?:\[[^\]]{0,60}\]|\([^)]{0,80}\))?\s*:?\s*$/iu;
 const DEFAULTED = /^[^:]{1,80}(?:\((?:[^)]{1,60})\)|\[[^\]]{1,60}\])\s*[:?]\s*$/u;
+/** Without a cursor that tells that the row is open, a row of a program's text is no prompt. */
+const CODE =
+  /["`}]\s*:\s*$|^\s*(?:case|default|if|else|elif|for|while|def|class|return|const|let|var|function|func|fn|public|private|export|import|type|interface|switch|it|test|describe)\b|=>|[{};]|<\/|^\? (?:idx|null|undefined|true|false|\w+[.[(])/u;
 const PASTE = /\b(?:paste|enter|type)\b.{1,80}\s>\s*$/iu;
 const SELECT_PROMPT = /^(?:#\?|.{0,60}(?:\[?\(?\d+ ?(?:-|\.\.|to) ?\d+\)?\]?|\[\d+(?:\/\d+)+\]).{0,20}[:?>])\s*$/u;
 const PROSE_END = /[.;,]\s*$/u;
@@ -91,6 +94,7 @@ export function findAsk(look: Look): Ask | null {
 
 function field(text: string, where: Place, make: (kind: Ask['kind'], strength?: Ask['strength']) => Ask): Ask | null {
   if (text.length > 200 || PROSE_END.test(text)) return null;
+  if (where !== 'behind' && CODE.test(text)) return null;
   if (DIALOGUE.test(text)) return make('input');
   if (SELECT_PROMPT.test(text) || PASTE.test(text)) return make('input');
   if (where === 'behind') {

@@ -13,7 +13,7 @@ export interface ChoiceLine {
 }
 
 const STRONG = '❯›▶▸►➤➜❱⏵▷→‣»❭▌';
-const WEAK = '>●◉•◆*✓✔';
+const WEAK = '>●◉•◆';
 const RADIO = /^(?:[○◯◌◻☐□◽⬚]|\( \)|\[ \]|[●◉◼☑☒■◾⬢🔘]|\([•xX*●]\)|\[[xX✓✔•*]\])\s+/u;
 const RADIO_ON = /^(?:[●◉◼☑☒■◾⬢🔘]|\([^ ]\)|\[[^ ]\])/u;
 const NUMBER = /^(?:\[(\d{1,2})\]|\((\d{1,2})\)|(\d{1,2})[.):])\s+(?=\S)/u;

@@ -2,6 +2,7 @@ import type { Choice } from '../domain/block.ts';
 import { parseChoice, type ChoiceLine } from './choice.ts';
 import { findAsk, type Ask } from './ask.ts';
 import { findButtons } from './buttons.ts';
+import { isFooter } from './hints.ts';
 import { findMenu, type Menu } from './menu.ts';
 import type { Line, Look } from './look.ts';
 
@@ -83,7 +84,7 @@ function questionAbove(look: Look, first: number): { question: string } {
   const from = asking === undefined ? 0 : Math.max(0, chosen.findIndex((line) => /\?/u.test(line.text)) - 2);
   const text = chosen
     .slice(asking === undefined ? -3 : from)
-    .filter((line) => !line.quote)
+    .filter((line) => !line.quote && (line.text.includes('?') || !isFooter(line.text)))
     .map((line) => line.text.trim())
     .join(' ');
   return { question: text.replace(/^[?◆]\s+/u, '').slice(0, 500) };

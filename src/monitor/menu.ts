@@ -27,6 +27,9 @@ const TRANSCRIPT = /^\s*(?:[⏺✓✔✗✘■⚠⎿↳]|[●•✦]\s+(?!\d+[.)
 const YES_NO =
   /^(?:yes|no|allow|deny|reject|approve|accept|decline|cancel|skip|continue|proceed|trust|don't|do not|exit|quit|abort|always|run|ok)\b/iu;
 
+const QUESTION = /[?？]\s*(?:\(.{0,60}\)|\[.{0,80}\])?\s*$/u;
+const HEADING = /[?？:]\s*(?:\(.{0,60}\)|\[.{0,80}\])?\s*$/u;
+
 /** Finds the menu that waits for a person, if the screen ends in one. */
 export function findMenu(look: Look): Menu | null {
   const { lines } = look;
@@ -175,7 +178,9 @@ function looksLikeChoices(menu: Menu): boolean {
   return menu.rows.filter((row) => YES_NO.test(row.choice.label)).length >= 2;
 }
 
+/** A weak mark, as quotes have it too, needs a question; a strong one is content with a heading. */
 function asksAbove(look: Look, menu: Menu): boolean {
+  const asks = menu.marked === 'weak' ? QUESTION : HEADING;
   const above = look.lines.slice(Math.max(0, menu.first - 5), menu.first).filter((line) => !line.blank);
-  return above.some((line) => !line.quote && /[?？:]\s*(?:\(.{0,60}\)|\[.{0,80}\])?\s*$/u.test(line.text));
+  return above.some((line) => !line.quote && asks.test(line.text));
 }

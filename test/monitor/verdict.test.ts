@@ -236,7 +236,7 @@ describe('over any evidence', () => {
       fc.property(steps, (list) => {
         let state = firstVerdict(0);
         let now = 0;
-        let since: { fingerprint: string; at: number } | null = null;
+        let since = null as { fingerprint: string; at: number } | null;
         for (const { ms, judgement, quietMs } of list) {
           now += ms;
           const fingerprint = judgement.state === 'blocked' ? judgement.fingerprint : null;

@@ -107,7 +107,7 @@ export const agentRules: readonly Rule[] = [
       said(
         String.raw`(?:your )?(?:credit balance|balance|insufficient (?:credit|quota|balance|funds)|insufficient_quota|too many requests|rate[- ]?limit|resource[_ ]exhausted|quota exceeded|payment required)`,
       ),
-      said(String.raw`.{0,40}?\b(?:429|402)\b.{0,80}(?:quota|rate|limit|exhausted|too many|credit)`),
+      said(String.raw`(?:[a-z]+[,:]? ){0,6}\(?(?:429|402)\b.{0,80}(?:quota|rate|limit|exhausted|too many|credit)`),
     ],
     except: notAgain,
   },
@@ -142,10 +142,10 @@ export const agentRules: readonly Rule[] = [
       said(
         String.raw`(?:your )?(?:oauth token|session|access token|refresh token|login|api key|authentication|token)\b.{0,20} (?:has )?(?:expired|been revoked|was revoked|failed|required|is invalid|is missing|could not be refreshed|not found|not set)`,
       ),
-      said(String.raw`(?:401|403)\b.{0,80}(?:auth|api key|unauthorized|forbidden|token|credential)`),
+      said(String.raw`(?:[a-z]+ ){0,3}\(?(?:401|403)\b.{0,80}(?:auth|api key|unauthorized|forbidden|token|credential)`),
       said(String.raw`please (?:log|sign) ?in\b`),
       said(
-        String.raw`.{0,30}(?:authentication_error|unauthorized|failed to authenticate|authentication failed|you must be logged in|login required)`,
+        String.raw`(?:[\w:]+ ){0,4}(?:authentication_error|401 unauthorized|failed to authenticate|authentication failed|you must be logged in|login required)\b`,
       ),
       /\b(?:LLM not set|no (?:models?|provider|llm) (?:configured|available|set)|no api key)\b.{0,80}(?:\/login|\/connect|login|auth|configure|set)/iu,
     ],

@@ -34,7 +34,7 @@ export const limitWords = [
 
 const loginWords = [
   /\b(?:sign|log)(?:ging|ing)? ?-?in (?:with|to|using|via|method|required|again|flow|first|on|through)\b/iu,
-  /\bto (?:log|sign)[ -]?in\b|\blog ?in (?:method|to (?:your|continue)|with)|select login|sign-in method|login required/iu,
+  /\bto (?:log|sign)[ -]?in\b|\b(?:paste|enter) (?:your|the) code\b|\blog ?in (?:method|to (?:your|continue)|with)|select login|sign-in method|login required/iu,
   /\bauthenticat(?:e|ion|ing)\b/iu,
   /\b(?:api[- _]key|access token|auth token|personal access token)\b.{0,60}(?:\?|:|not set|not found|missing|invalid|required|paste|enter|use|provide|detected|expired)/iu,
   /\b(?:enter|paste|provide|use|add|set|configure|missing|no|invalid|your|gemini|anthropic|openai)\b.{0,40}\b(?:api[- _]key|access token|auth token|authorization code|auth code|login code)\b/iu,
@@ -206,7 +206,7 @@ export const genericRules: readonly Rule[] = [
     region: 'last-12',
     all: [/https?:\/\/|\bbrowser\b/iu],
     any: [
-      /\b(?:enter|copy|use|with|and|your|confirm|the) (?:the |this |your |following |one-time |first copy your )*(?:one-time |device |user |verification |login |auth\w* |confirmation )*code\b.{0,40}/iu,
+      /\b(?:enter|copy|use|confirm)(?: in)? (?:the |this |your |following |first |one-time |device |user |verification |login |auth\w* |confirmation |below )*code\b|\b(?:one-time|device|user|verification|login|confirmation|activation) (?:\w+ )?code\b/iu,
       /\bwaiting for (?:\w+ ){0,3}(?:auth\w*|log ?in|sign-?in|browser|approval in)/iu,
       /\b(?:open|visit|go to) .{0,60}(?:to|and) (?:\w+ ){0,3}(?:log ?in|sign ?in|authenticate|authorize|login)/iu,
       /\b(?:log ?in|sign ?in|authenticate|authorize)\b.{0,60}\b(?:open|visit|go to|browser|following|at)\b/iu,
