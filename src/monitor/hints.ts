@@ -51,7 +51,8 @@ const OVER = /\b\w+(?:ed|t|n) for (?:\d+[hms] ?){1,3}(?:[·•,].{0,40})?$/iu;
 const KEY_LIST = /^\s*(?:esc|escape) interrupt ·.*(?:commands|shortcuts|exit|more)/iu;
 
 /** Whether a row shows that the program works: a spinner with its word, a counter that runs, a way to stop it. */
-export function showsWork(text: string): boolean {
+export function showsWork(row: string): boolean {
+  const text = row.trimStart();
   if (KEY_LIST.test(text)) return false;
   if (OVER.test(text)) return false;
   return (
