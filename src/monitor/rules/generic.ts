@@ -197,7 +197,7 @@ export const genericRules: readonly Rule[] = [
       /(?:\benter|\breturn|↵|⏎)(?: to|:)? ?(?:submit|select|confirm|choose|accept|approve|toggle|save)\b/iu,
       /\b(?:esc\w*|ctrl[+-]c|tab)\b/iu,
     ],
-    not: [/enter to send|to interrupt|\? for shortcuts|ctrl\+j|shift\+enter|newline/iu],
+    not: [/enter to send|\? for shortcuts|ctrl\+j|shift\+enter|newline/iu],
   },
   {
     id: 'choose-foot',
