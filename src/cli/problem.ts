@@ -39,6 +39,7 @@ const remedies: Readonly<Record<string, readonly [what: string, hint: string]>> 
   EROFS: ['the file system is read-only', 'set CIS_HOME to a directory that can be written'],
   EACCES: ['permission denied', 'check who owns it, or set CIS_HOME to a directory of your own'],
   EPERM: ['not permitted', 'check who owns it, or set CIS_HOME to a directory of your own'],
+  ENOENT: ['no such file or directory', 'check the path'],
   ENOTDIR: ['a part of the path is not a directory', 'check the path'],
   EISDIR: ['it is a directory', 'name a file'],
   EEXIST: ['something else is there already', 'move it away, or name another path'],
