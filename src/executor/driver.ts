@@ -261,6 +261,7 @@ export class Driver {
       try {
         this.#runTurn();
       } catch (error) {
+        if (isDiskTrouble(error)) return this.#finish({ kind: 'cannot-write', detail: error.message });
         this.#isEnded = true;
         this.#end.reject(error);
       }
@@ -573,6 +574,12 @@ export class Driver {
     const graceMs = this.#options.killGraceMs;
     void this.#connection?.request({ kind: 'kill', session, signal: 'SIGTERM', graceMs, cause });
   }
+}
+
+/** The machine refuses a file of ours; nothing of this turn was committed, so whoever carries on takes it again. */
+function isDiskTrouble(error: unknown): error is Error {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  return /^(ENOSPC|EDQUOT|EROFS|EACCES|EPERM|EIO|ENOTDIR|EMFILE|ENFILE)$/.test(code);
 }
 
 function endOfWrite(error: WriteError): DriveEnd {

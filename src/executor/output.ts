@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { recordingPath, type Home } from '../config/home.ts';
 import type { OutputSummary } from '../domain/event.ts';
 import type { RunId, TaskId } from '../domain/ids.ts';
@@ -38,7 +38,7 @@ function cutOutput(text: string, bytes: number, source: OutputSummary['source'])
 function readHead(path: string): { readonly text: string; readonly bytes: number } | null {
   let fd: number;
   try {
-    fd = openSync(path, 'r');
+    fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK); // it may be a FIFO that nobody writes to
   } catch {
     return null;
   }

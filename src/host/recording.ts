@@ -1,5 +1,6 @@
-import { closeSync, existsSync, fstatSync, mkdirSync, openSync, readSync, rmSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { makePrivateDir } from '../config/private-dir.ts';
 import { encodeBytes, splitUtf8, type CastHeader } from './cast.ts';
 import { writeWhole } from './journal.ts';
 
@@ -84,7 +85,7 @@ function openCastFile(options: RecordingOptions): CastFile {
   let dropped = 0;
   let head: Piece | null = null;
   guarded(() => {
-    makeDir(dirname(options.path));
+    makePrivateDir(dirname(options.path));
     rmSync(options.path, { force: true });
     head = openPiece(options.path);
     appendTo(head, `${JSON.stringify(options.header)}\n`, 0);
@@ -144,11 +145,6 @@ function openCastFile(options: RecordingOptions): CastFile {
       return dropped;
     },
   };
-}
-
-/** The home is there; Node's own `recursive` does not end on file systems that refuse new names with ENOENT, such as /proc. */
-function makeDir(path: string): void {
-  if (!existsSync(path)) mkdirSync(path, { mode: 0o700 });
 }
 
 function droppedMarker(at: number, dropped: number): string {

@@ -4,7 +4,7 @@ import { parseSessionId, sessionId } from '../../domain/ids.ts';
 import { followCast } from '../../host/follow-cast.ts';
 import { decodeRecording, renderTranscript } from '../../host/transcript.ts';
 import { CommandError } from '../exit.ts';
-import { castPath, findSession, type OpenedSession } from './session.ts';
+import { castPath, describeEnd, findSession, type OpenedSession } from './session.ts';
 
 interface LogsFlags {
   readonly lines?: number;
@@ -29,6 +29,8 @@ async function logs(text: string, flags: LogsFlags): Promise<void> {
   using opened = await findSession(withAttempt(text, flags.attempt), 'logs');
   const path = castPath(opened.home, opened.found);
   if (!existsSync(path)) {
+    const end = opened.found.row?.end;
+    if (end?.kind === 'not-started') throw new CommandError('not-found', `${opened.found.id} was ${describeEnd(end)}`);
     throw new CommandError('not-found', `${opened.found.id} has no recording at ${path}`, [
       'it never started, or its recording was removed',
     ]);
