@@ -29,7 +29,16 @@ export function homeAt(dir: string): Home {
 
 export function findHome(env: NodeJS.ProcessEnv): Home {
   const given = env['CIS_HOME'];
-  return homeAt(given === undefined || given === '' ? join(env['HOME'] || homedir(), '.cis') : resolve(given));
+  return homeAt(resolve(given === undefined || given === '' ? join(env['HOME'] || userDir(), '.cis') : given));
+}
+
+/** A user without an entry in the password file has no home directory, as in some containers. */
+function userDir(): string {
+  try {
+    return homedir();
+  } catch (cause) {
+    throw Object.assign(new Error('neither CIS_HOME nor HOME is set', { cause }), { code: 'ENOHOME' });
+  }
 }
 
 export function recordingPath(home: Home, run: RunId, task: TaskId, attempt: number): string {

@@ -72,6 +72,11 @@ export function describeFailure(failure: Failure): string {
   }
 }
 
+/** Whether there is something to look at: a session that never started has left nothing. */
+export function leftRecording(failure: Failure): boolean {
+  return failure.kind !== 'not-started' && !(failure.kind === 'session' && failure.end.kind === 'not-started');
+}
+
 export function describeSkip(reason: SkipReason): string {
   switch (reason.kind) {
     case 'condition':
@@ -132,7 +137,7 @@ export function describeChoices(block: Block): string {
 export function describeEvent(event: CisEvent): string {
   switch (event.kind) {
     case 'run-created':
-      return `created: ${event.dag}, ${event.tasks} tasks, ${event.mode}`;
+      return `created: ${event.dag}, ${event.tasks} ${event.tasks === 1 ? 'task' : 'tasks'}, ${event.mode}`;
     case 'run-started':
       return 'started';
     case 'run-paused':
