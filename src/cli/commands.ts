@@ -15,7 +15,6 @@ export const groups: Readonly<Record<string, string>> = {
   agents: 'the programs that tasks run, and what is known of them',
   host: 'the background process that owns the terminals',
   matrix: 'the account and the rooms that follow runs and answer them',
-  agents: 'the programs that do the work of tasks',
   config: 'what cis is set to, and where that was said',
 };
 
@@ -124,7 +123,11 @@ export const commands: readonly CommandEntry[] = [
     load: () => import('./agents/doctor.ts'),
   },
   { path: 'agents record', summary: 'record an agent in this terminal', load: () => import('./agents/record.ts') },
-  { path: 'agents test', summary: 'what a screen is judged to be, and by which rule', load: () => import('./agents/test.ts') },
+  {
+    path: 'agents test',
+    summary: 'what a screen is judged to be, and by which rule',
+    load: () => import('./agents/test.ts'),
+  },
   { path: 'config show', summary: 'every setting, and where it was said', load: () => import('./config/show.ts') },
   {
     path: 'config example',

@@ -736,15 +736,14 @@ export class Driver {
   }
 }
 
-<<<<<<< HEAD
 /** The machine refuses a file of ours; nothing of this turn was committed, so whoever carries on takes it again. */
 function isDiskTrouble(error: unknown): error is Error {
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
   return /^(ENOSPC|EDQUOT|EROFS|EACCES|EPERM|EIO|ENOTDIR|EMFILE|ENFILE)$/.test(code);
-=======
+}
+
 function withEnv(spawn: SpawnRequest, env: Record<string, string | null>): SpawnRequest {
   return { ...spawn, env: { ...spawn.env, ...env } };
->>>>>>> worktrees
 }
 
 function endOfWrite(error: WriteError): DriveEnd {

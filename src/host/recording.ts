@@ -1,8 +1,4 @@
-<<<<<<< HEAD
 import { closeSync, fstatSync, openSync, readSync, rmSync } from 'node:fs';
-=======
-import { closeSync, fstatSync, mkdirSync, openSync, readSync, rmSync } from 'node:fs';
->>>>>>> perf
 import { dirname } from 'node:path';
 import { makePrivateDir } from '../config/private-dir.ts';
 import { encodeBytes, splitUtf8, type CastHeader } from './cast.ts';
@@ -88,14 +84,6 @@ function openCastFile(options: RecordingOptions): CastFile {
   let tailCount = 0;
   let dropped = 0;
   let head: Piece | null = null;
-<<<<<<< HEAD
-  guarded(() => {
-    makePrivateDir(dirname(options.path));
-    rmSync(options.path, { force: true });
-    head = openPiece(options.path);
-    appendTo(head, `${JSON.stringify(options.header)}\n`, 0);
-  });
-=======
   let hasBegun = false;
 
   /** Made when there is something to write: many sessions print nothing, and a file is a tenth of what they cost. */
@@ -106,7 +94,6 @@ function openCastFile(options: RecordingOptions): CastFile {
       appendTo(head, `${JSON.stringify(options.header)}\n`, 0);
     });
   }
->>>>>>> perf
 
   function guarded(work: () => void): void {
     try {
@@ -165,8 +152,6 @@ function openCastFile(options: RecordingOptions): CastFile {
   };
 }
 
-<<<<<<< HEAD
-=======
 /** A recording of that name is of an attempt which certainly did not begin: it is replaced. */
 function openHead(path: string): Piece {
   try {
@@ -174,13 +159,12 @@ function openHead(path: string): Piece {
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'EEXIST') rmSync(path, { force: true });
-    else if (code === 'ENOENT') mkdirSync(dirname(path), { mode: 0o700 }); // not `recursive`: on /proc and its like, that does not end
+    else if (code === 'ENOENT') makePrivateDir(dirname(path)); // not `recursive`: on /proc and its like, that does not end
     else throw error;
     return openPiece(path);
   }
 }
 
->>>>>>> perf
 function droppedMarker(at: number, dropped: number): string {
   return `[${at.toFixed(6)}, "m", "cis: ${dropped} bytes of output were dropped here (recording_max_mb)"]\n`;
 }

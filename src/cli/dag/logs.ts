@@ -4,12 +4,8 @@ import { parseSessionId, sessionId } from '../../domain/ids.ts';
 import { followCast } from '../../host/follow-cast.ts';
 import { decodeRecording, renderTranscript } from '../../host/transcript.ts';
 import { CommandError } from '../exit.ts';
-<<<<<<< HEAD
-import { castPath, describeEnd, findSession, type OpenedSession } from './session.ts';
-=======
 import type { FoundSession } from '../resolve.ts';
-import { castPath, findSession, type OpenedSession } from './session.ts';
->>>>>>> perf
+import { castPath, describeEnd, findSession, type OpenedSession } from './session.ts';
 
 interface LogsFlags {
   readonly lines?: number;
@@ -33,24 +29,15 @@ export function command(into: Command): Command {
 async function logs(text: string, flags: LogsFlags): Promise<void> {
   using opened = await findSession(withAttempt(text, flags.attempt), 'logs');
   const path = castPath(opened.home, opened.found);
-<<<<<<< HEAD
-  if (!existsSync(path)) {
+  if (!existsSync(path) && !hasStarted(opened.found)) {
     const end = opened.found.row?.end;
     if (end?.kind === 'not-started') throw new CommandError('not-found', `${opened.found.id} was ${describeEnd(end)}`);
-=======
-  if (!existsSync(path) && !hasStarted(opened.found)) {
->>>>>>> perf
     throw new CommandError('not-found', `${opened.found.id} has no recording at ${path}`, [
       'it never started, or its recording was removed',
     ]);
   }
-<<<<<<< HEAD
-  if (flags.follow === true) return await follow(opened, path, flags);
-  if (flags.raw === true) process.stdout.write(decodeRecording(path));
-=======
   if (flags.follow === true) return await follow(opened, path, flags); // the connection is closed on return
   if (flags.raw === true) await writeRaw(path);
->>>>>>> perf
   else {
     const rendered = lastLines(renderTranscript(path), flags.lines);
     if (flags.json === true) process.stdout.write(`${JSON.stringify({ id: opened.found.id, text: rendered })}\n`);
