@@ -743,7 +743,7 @@ function isDiskTrouble(error: unknown): error is Error {
 }
 
 function withEnv(spawn: SpawnRequest, env: Record<string, string | null>): SpawnRequest {
-  return { ...spawn, env: { ...spawn.env, ...env } };
+  return Object.keys(env).length === 0 ? spawn : { ...spawn, env: { ...spawn.env, ...env } };
 }
 
 function endOfWrite(error: WriteError): DriveEnd {
