@@ -66,7 +66,7 @@ outputs = ["many/*", "../up.txt", "none/*", "[", "up.*"]\n`,
 /** The value of the secret, cut in two so that it does not stand in this process's own arguments. */
 const secret = ['hush-hush', '0123456789'].join('-');
 
-test('a secret is masked wherever it is shown or handed on, is in no table, no argument and no log', async () => {
+test('a secret is masked wherever it is shown or put into another command, and is in no argument and no log of ours', async () => {
   await using world = openWorld();
   const env = { MY_API_TOKEN: secret };
   const look = `cat /proc/[0-9]*/cmdline 2>/dev/null | tr "\\0" "\\n" | awk 'index($0, ENVIRON["MY_API_TOKEN"]) {n++} END {print n+0}' > argv`;
@@ -92,6 +92,7 @@ test('a secret is masked wherever it is shown or handed on, is in no table, no a
     ['logs', 'quiet:tells'],
     ['logs', 'quiet:tells', '--json'],
     ['logs', 'quiet:tells', '-f'],
+    ['replay', 'quiet:tells', '--speed', '1000'],
     ['show', 'quiet'],
     ['sessions', '--all', '--json'],
   ];
