@@ -1,4 +1,4 @@
-import { readFileSync, readdirSync, statSync } from 'node:fs';
+import { readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { openWorld } from '../support/world.ts';
@@ -103,6 +103,16 @@ test('a secret is masked wherever it is shown or put into another command, and i
   }
   expect(readFileSync(join(world.dir, 'argv'), 'utf8').trim()).toBe('0');
   expect(readFileSync(join(world.home.logs, 'host.log'), 'utf8')).not.toContain(secret);
+});
+
+test('a secret is masked in the last line of the live table too', async () => {
+  await using world = openWorld();
+  const path = dagFile(world, dagOf(['tells', 'echo "token $MY_API_TOKEN"; until [ -e go ]; do sleep 0.05; done']));
+  const terminal = world.terminal(['dag', 'run', path, '--run-id', 'table'], { env: { MY_API_TOKEN: secret } });
+  await terminal.waitForText('token [MY_API_TOKEN redacted]');
+  writeFileSync(join(world.dir, 'go'), '');
+  expect(await terminal.ended).toMatchObject({ code: 0 });
+  expect(terminal.output().toString()).not.toContain(secret);
 });
 
 test.for(['000', '077', '022'])(
