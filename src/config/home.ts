@@ -8,6 +8,7 @@ export interface Home {
   readonly config: string;
   readonly database: string;
   readonly sessions: string;
+  readonly worktrees: string;
   readonly run: string;
   readonly logs: string;
   readonly cache: string;
@@ -19,6 +20,7 @@ export function homeAt(dir: string): Home {
     config: join(dir, 'config.toml'),
     database: join(dir, 'cis.db'),
     sessions: join(dir, 'sessions'),
+    worktrees: join(dir, 'worktrees'),
     run: join(dir, 'run'),
     logs: join(dir, 'logs'),
     cache: join(dir, 'cache'),
