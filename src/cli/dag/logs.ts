@@ -33,7 +33,7 @@ async function logs(text: string, flags: LogsFlags): Promise<void> {
       'it never started, or its recording was removed',
     ]);
   }
-  if (flags.follow === true) return follow(opened, path, flags);
+  if (flags.follow === true) return await follow(opened, path, flags);
   if (flags.raw === true) process.stdout.write(decodeRecording(path));
   else {
     const rendered = lastLines(renderTranscript(path), flags.lines);

@@ -175,7 +175,10 @@ export const agentRules: readonly Rule[] = [
     kind: 'approval',
     priority: 915,
     region: 'recent',
-    any: ['waiting for user confirmation', /^[│┃]?\s*(?:apply this change|allow execution|do you want to proceed)\b.{0,80}$/iu],
+    any: [
+      'waiting for user confirmation',
+      /^[│┃]?\s*(?:apply this change|allow execution|do you want to proceed)\b.{0,80}$/iu,
+    ],
   },
   {
     id: 'claude-permission',
