@@ -90,8 +90,9 @@ function grow(look: Look, at: number, anchor: ChoiceLine): Menu | null {
   const last = rows.at(-1)?.at ?? at;
   const selected = selectedOf(look, rows);
   const hinted = hintNear(look, first, last);
-  const numbered = rows.every((row) => row.choice.keyKind !== null || row.choice.radio !== null);
-  const marked = markedRows[0]?.choice.mark ?? (selected === null ? null : 'strong');
+  const numbered = rows.every((row) => row.choice.keyKind !== null);
+  const byRadio = rows.every((row) => row.choice.radio !== null);
+  const marked = markedRows[0]?.choice.mark ?? (selected === null ? null : byRadio ? 'weak' : 'strong');
   return { rows, selected, first, last, hinted, marked, numbered };
 }
 
@@ -183,5 +184,5 @@ function looksLikeChoices(menu: Menu): boolean {
 function asksAbove(look: Look, menu: Menu): boolean {
   const asks = menu.marked === 'weak' ? QUESTION : HEADING;
   const above = look.lines.slice(Math.max(0, menu.first - 8), menu.first).filter((line) => !line.blank);
-  return above.some((line) => !line.quote && asks.test(line.text));
+  return above.some((line) => !line.quote && (asks.test(line.text) || /^\s*[◆?]\s/u.test(line.text)));
 }
