@@ -156,12 +156,14 @@ describe('whatever the screen', () => {
         const moved = input.highlights?.map((span) => ({ ...span, row: span.row + above.length + 1 }));
         const cursor =
           input.cursor === undefined ? {} : { cursor: { ...input.cursor, row: input.cursor.row + above.length + 1 } };
-        const { cursor: _, highlights: __, ...rest } = input;
+        const grey = input.muted?.map((row) => row + above.length + 1);
+        const { cursor: _, highlights: __, muted: ___, ...rest } = input;
         const again = judgeScreen(
           {
             ...rest,
             ...cursor,
             ...(moved === undefined ? {} : { highlights: moved }),
+            ...(grey === undefined ? {} : { muted: grey }),
             lines: [...above, '', ...input.lines],
           },
           0,
