@@ -80,6 +80,7 @@ type Owner =
   | { readonly kind: 'task'; readonly node: TaskNode; readonly attempt: number }
   | { readonly kind: 'rollback'; readonly node: TaskNode; readonly index: number; readonly attempt: number };
 
+const runningShownAfterMs = 20;
 const maxTimerMs = 2 ** 31 - 1;
 
 /**
@@ -106,6 +107,7 @@ export class Driver {
   #decided = false;
   #turn: NodeJS.Immediate | null = null;
   #timer: NodeJS.Timeout | null = null;
+  #soon: NodeJS.Timeout | null = null;
   /** Wishes whose outcome shows only later. */
   #pending = new Map<number, () => RequestOutcome | null>();
   /** The final messages of agents whose turn is done. */
@@ -138,6 +140,7 @@ export class Driver {
     if (connected !== null) this.#finish(connected);
     const end = await this.#end.promise;
     if (this.#timer !== null) clearTimeout(this.#timer);
+    if (this.#soon !== null) clearTimeout(this.#soon);
     this.#connection?.[Symbol.dispose]();
     return end;
   }
@@ -177,7 +180,8 @@ export class Driver {
     connection.listen({
       journal: (_, entry) => {
         this.#inbox.push(entry);
-        this.#wake();
+        if (entry.event.kind === 'spawned') this.#wakeSoon();
+        else this.#wake();
       },
       poke: () => this.poke(),
     });
@@ -265,6 +269,14 @@ export class Driver {
         this.#end.reject(error);
       }
     });
+  }
+
+  /** That a session runs decides nothing: it is written with what comes next, often the session's end, and shown soon. */
+  #wakeSoon(): void {
+    this.#soon ??= setTimeout(() => {
+      this.#soon = null;
+      this.#wake();
+    }, runningShownAfterMs);
   }
 
   #runTurn(): void {
