@@ -31,7 +31,7 @@ import { openRunWriter, type WriteError } from '../storage/write.ts';
 import { noAgents, startAction, type StartAgent } from './action.ts';
 import { collectArtifacts } from './artifacts.ts';
 import { openContext, type Context } from './context.ts';
-import { upstreamDir, writePrivate } from './files.ts';
+import { upstreamDir, writeUpstream } from './files.ts';
 import { Ledger } from './ledger.ts';
 import { collectOutput, noOutput, type Output } from './output.ts';
 import { spawnRollback, spawnTask, type SpawnFacts } from './spawn.ts';
@@ -281,6 +281,8 @@ export class Driver {
 
   #runTurn(): void {
     if (!this.#isReady || this.#isEnded) return;
+    if (this.#soon !== null) clearTimeout(this.#soon);
+    this.#soon = null;
     const clock = this.#clock();
     for (const entry of this.#inbox.splice(0)) this.#take(entry, clock);
     for (const refusal of this.#refusals.splice(0)) this.#takeRefusal(refusal, clock);
@@ -488,7 +490,7 @@ export class Driver {
     if (output.summary.source !== 'none')
       this.#ledger.output({ task: task.id, attempt, text: output.text, ...output.summary });
     if (node.dependents.length > 0 || node.rescuer !== null) {
-      writePrivate(`${upstreamDir(home, settings.run)}/${task.id}`, output.text);
+      writeUpstream(upstreamDir(home, settings.run), task.id, attempt, output.text);
     }
     this.#ledger.artifacts(collectArtifacts(task, attempt, task.workDir ?? settings.dag.workDir));
     return output;
