@@ -35,7 +35,7 @@ import { openRunWriter, type WriteError } from '../storage/write.ts';
 import { noAgents, startAction, type StartAgent } from './action.ts';
 import { collectArtifacts } from './artifacts.ts';
 import { openContext, type Context } from './context.ts';
-import { upstreamDir, writePrivate } from './files.ts';
+import { upstreamDir, writeUpstream } from './files.ts';
 import { Ledger } from './ledger.ts';
 import { collectOutput, noOutput, type Output } from './output.ts';
 import { spawnRollback, spawnTask, type SpawnFacts } from './spawn.ts';
@@ -85,6 +85,7 @@ type Owner =
   | { readonly kind: 'task'; readonly node: TaskNode; readonly attempt: number }
   | { readonly kind: 'rollback'; readonly node: TaskNode; readonly index: number; readonly attempt: number };
 
+const runningShownAfterMs = 20;
 const maxTimerMs = 2 ** 31 - 1;
 
 /**
@@ -112,6 +113,7 @@ export class Driver {
   #decided = false;
   #turn: NodeJS.Immediate | null = null;
   #timer: NodeJS.Timeout | null = null;
+  #soon: NodeJS.Timeout | null = null;
   /** Wishes whose outcome shows only later. */
   #pending = new Map<number, () => RequestOutcome | null>();
   /** The final messages of agents whose turn is done. */
@@ -155,6 +157,7 @@ export class Driver {
     if (connected !== null) this.#finish(connected);
     const end = await this.#end.promise;
     if (this.#timer !== null) clearTimeout(this.#timer);
+    if (this.#soon !== null) clearTimeout(this.#soon);
     this.#connection?.[Symbol.dispose]();
     return end;
   }
@@ -197,7 +200,8 @@ export class Driver {
     connection.listen({
       journal: (_, entry) => {
         this.#inbox.push(entry);
-        this.#wake();
+        if (entry.event.kind === 'spawned') this.#wakeSoon();
+        else this.#wake();
       },
       poke: () => this.poke(),
     });
@@ -302,8 +306,18 @@ export class Driver {
     });
   }
 
+  /** That a session runs decides nothing: it is written with what comes next, often the session's end, and shown soon. */
+  #wakeSoon(): void {
+    this.#soon ??= setTimeout(() => {
+      this.#soon = null;
+      this.#wake();
+    }, runningShownAfterMs);
+  }
+
   #runTurn(): void {
     if (!this.#isReady || this.#isEnded) return;
+    if (this.#soon !== null) clearTimeout(this.#soon);
+    this.#soon = null;
     const clock = this.#clock();
     for (const entry of this.#inbox.splice(0)) this.#take(entry, clock);
     for (const refusal of this.#refusals.splice(0)) this.#takeRefusal(refusal, clock);
@@ -554,7 +568,7 @@ export class Driver {
     if (output.summary.source !== 'none')
       this.#ledger.output({ task: task.id, attempt, text: output.text, ...output.summary });
     if (node.dependents.length > 0 || node.rescuer !== null) {
-      writePrivate(`${upstreamDir(home, settings.run)}/${task.id}`, output.text);
+      writeUpstream(upstreamDir(home, settings.run), task.id, attempt, output.text);
     }
     this.#ledger.artifacts(
       collectArtifacts(task, attempt, this.#workspaces.placed(task).workDir ?? settings.dag.workDir),
