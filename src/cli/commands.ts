@@ -12,9 +12,9 @@ export interface CommandEntry {
 /** Commands that have subcommands. */
 export const groups: Readonly<Record<string, string>> = {
   dag: 'run DAGs and look into their sessions',
+  agents: 'the programs that tasks run, and what is known of them',
   host: 'the background process that owns the terminals',
   matrix: 'the account and the rooms that follow runs and answer them',
-  agents: 'the programs that do the work of tasks',
   config: 'what cis is set to, and where that was said',
 };
 
@@ -62,6 +62,9 @@ export const commands: readonly CommandEntry[] = [
   { path: 'dag confirm', summary: 'let a task start, or accept a failure', load: () => import('./dag/confirm.ts') },
   { path: 'dag reject', summary: 'keep a task from starting', load: () => import('./dag/reject.ts') },
   { path: 'dag vote', summary: 'say yes or no to a task', load: () => import('./dag/vote.ts') },
+  { path: 'dag diff', summary: 'what tasks changed in their worktrees', load: () => import('./dag/diff.ts') },
+  { path: 'dag merge', summary: 'merge that into your branch', load: () => import('./dag/merge.ts') },
+  { path: 'dag worktrees', summary: 'list the worktrees of a run', load: () => import('./dag/worktrees.ts') },
   { path: 'dag rm', summary: 'remove a run and its recordings', load: () => import('./dag/rm.ts') },
   { path: 'dag prune', summary: 'remove runs that ended long ago', load: () => import('./dag/prune.ts') },
   { path: 'dag sessions', summary: 'list terminal sessions', load: () => import('./dag/sessions.ts') },
@@ -120,6 +123,11 @@ export const commands: readonly CommandEntry[] = [
     load: () => import('./agents/doctor.ts'),
   },
   { path: 'agents record', summary: 'record an agent in this terminal', load: () => import('./agents/record.ts') },
+  {
+    path: 'agents test',
+    summary: 'what a screen is judged to be, and by which rule',
+    load: () => import('./agents/test.ts'),
+  },
   { path: 'config show', summary: 'every setting, and where it was said', load: () => import('./config/show.ts') },
   {
     path: 'config example',
