@@ -8,6 +8,7 @@ import { castPath, findSession, type OpenedSession } from './session.ts';
 
 interface LogsFlags {
   readonly lines?: number;
+  readonly all?: boolean;
   readonly follow?: boolean;
   readonly raw?: boolean;
   readonly attempt?: number;
@@ -17,7 +18,8 @@ interface LogsFlags {
 export function command(into: Command): Command {
   return into
     .argument('<session>', 'RUN:TASK, RUN:TASK#ATTEMPT, or the beginning of one')
-    .option('-n, --lines <n>', 'only the last lines', parseCount)
+    .option('-n, --lines <n>', 'only the last lines (default: 50; with --raw all)', parseCount)
+    .option('-a, --all', 'from its beginning')
     .option('-f, --follow', 'go on with what is written until the session ends')
     .option('--raw', 'the exact bytes that the session wrote')
     .option('--attempt <n>', 'an earlier attempt', parseCount)
@@ -25,7 +27,10 @@ export function command(into: Command): Command {
     .action(logs);
 }
 
-async function logs(text: string, flags: LogsFlags): Promise<void> {
+const defaultLines = 50;
+
+async function logs(text: string, given: LogsFlags): Promise<void> {
+  const flags = withDefaultLines(given);
   using opened = await findSession(withAttempt(text, flags.attempt), 'logs');
   const path = castPath(opened.home, opened.found);
   if (!existsSync(path)) {
@@ -33,9 +38,11 @@ async function logs(text: string, flags: LogsFlags): Promise<void> {
       'it never started, or its recording was removed',
     ]);
   }
-  if (flags.follow === true) return follow(opened, path, flags);
-  if (flags.raw === true) process.stdout.write(decodeRecording(path));
-  else {
+  if (flags.follow === true) return await follow(opened, path, flags);
+  if (flags.raw === true) {
+    const bytes = decodeRecording(path);
+    process.stdout.write(flags.lines === undefined ? bytes : lastLinesOf(bytes, flags.lines));
+  } else {
     const rendered = lastLines(renderTranscript(path), flags.lines);
     if (flags.json === true) process.stdout.write(`${JSON.stringify({ id: opened.found.id, text: rendered })}\n`);
     else if (rendered !== '') process.stdout.write(`${rendered}\n`);
@@ -65,6 +72,14 @@ async function follow({ found }: OpenedSession, path: string, flags: LogsFlags):
   if (unfinished !== '') process.stdout.write(`${renderTranscript(Buffer.from(unfinished))}\n`);
 }
 
+/** Exact bytes are asked for as a whole; text to be read, for its end. */
+function withDefaultLines(flags: LogsFlags): LogsFlags {
+  const { lines, all, ...rest } = flags;
+  if (all === true && lines !== undefined) throw new CommandError('usage', '--all and --lines exclude each other');
+  if (lines !== undefined) return { ...rest, lines };
+  return all === true || flags.raw === true ? rest : { ...rest, lines: defaultLines };
+}
+
 function withAttempt(text: string, attempt: number | undefined): string {
   if (attempt === undefined) return text;
   const parts = parseSessionId(text);
@@ -79,8 +94,9 @@ function lastLines(text: string, count: number | undefined): string {
 }
 
 function lastLinesOf(bytes: Buffer, count: number): Buffer {
-  let from = bytes.length;
-  for (let lines = 0; from > 0 && lines <= count; lines += 1) from = bytes.lastIndexOf(10, from - 1);
+  if (count === 0) return bytes.subarray(bytes.length);
+  let from = bytes.at(-1) === 10 ? bytes.length - 1 : bytes.length; // the last line's own end begins no other
+  for (let lines = 0; from > 0 && lines < count; lines += 1) from = bytes.lastIndexOf(10, from - 1);
   return bytes.subarray(Math.max(0, from + 1));
 }
 
