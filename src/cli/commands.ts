@@ -92,4 +92,5 @@ export const commands: readonly CommandEntry[] = [
   { path: 'doctor', summary: 'check everything that cis needs', load: () => import('./doctor.ts') },
   { path: 'completion', summary: 'completion for bash, zsh or fish', load: () => import('./completion.ts') },
   { path: 'complete', summary: 'words for a shell to offer', hidden: true, load: () => import('./complete.ts') },
+  { path: 'hook', summary: "what an agent's hook calls", hidden: true, load: () => import('./hook.ts') },
 ];
