@@ -40,7 +40,9 @@ describe('the keys of an answer', () => {
   it('are a digit only where no selection is seen and digits are known to be taken', () => {
     const numbered = block(['Yes', 'No'], null, ['1', '2']);
     expect(steps(vertical, numbered, 1)).toEqual([{ keys: '2', then: { kind: 'gone' } }]);
-    expect(planKeys({ ...vertical, digits: false }, numbered, { kind: 'choose', index: 1 })).toMatchObject({ ok: false });
+    expect(planKeys({ ...vertical, digits: false }, numbered, { kind: 'choose', index: 1 })).toMatchObject({
+      ok: false,
+    });
   });
 
   it('are refused for a choice that is not there', () => {
@@ -63,7 +65,14 @@ describe('the keys of an answer', () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 9 }), fc.nat(), fc.nat(), (size, a, b) => {
         const [from, to] = [a % size, b % size];
-        const planned = steps(vertical, block(Array.from({ length: size }, (_, n) => `choice ${n}`), from), to);
+        const planned = steps(
+          vertical,
+          block(
+            Array.from({ length: size }, (_, n) => `choice ${n}`),
+            from,
+          ),
+          to,
+        );
         let at = from;
         for (const step of planned.slice(0, -1)) {
           at += step.keys === '\u001b[B' ? 1 : -1;

@@ -3,7 +3,8 @@ import type { AgentProfile } from '../profile.ts';
 /**
  * Claude Code, looked at: 2.1.329.
  *
- * - First start in a folder: the trust question, `No, exit` preselected, no digits. Enter ends the program. It is asked before any
+ * - First start in a folder: the trust question, `No, exit` preselected, no digits. Enter ends the program. It may be painted twice
+ *   at the start, with the first row selected again and the keys of the moment lost: look twice before each key. It is asked before any
  *   hook runs, so only the screen tells; `-p` skips it.
  * - Permission: `PermissionRequest` comes within 0.1 s of the screen, with tool and input; `Notification` (`permission_prompt`)
  *   6 s later says nothing new. The menu takes arrows, Enter and digits (a digit picks and confirms); arrows wrap around. The first
