@@ -14,6 +14,7 @@ export const groups: Readonly<Record<string, string>> = {
   dag: 'run DAGs and look into their sessions',
   host: 'the background process that owns the terminals',
   agents: 'the programs that do the work of tasks',
+  matrix: 'the account and the rooms that follow runs and answer them',
   config: 'what cis is set to, and where that was said',
 };
 
@@ -90,6 +91,35 @@ export const commands: readonly CommandEntry[] = [
     load: () => import('./agents/doctor.ts'),
   },
   { path: 'agents record', summary: 'record an agent in this terminal', load: () => import('./agents/record.ts') },
+  { path: 'matrix up', summary: 'start a private homeserver on this machine', load: () => import('./matrix/up.ts') },
+  { path: 'matrix down', summary: 'stop it; its rooms stay', load: () => import('./matrix/down.ts') },
+  { path: 'matrix reset', summary: 'remove it with all it holds', load: () => import('./matrix/reset.ts') },
+  { path: 'matrix login', summary: 'log in to a homeserver', load: () => import('./matrix/login.ts') },
+  {
+    path: 'matrix logout',
+    summary: 'log out and forget the keys of this device',
+    load: () => import('./matrix/logout.ts'),
+  },
+  {
+    path: 'matrix whoami',
+    summary: 'the account, as the homeserver sees it',
+    load: () => import('./matrix/whoami.ts'),
+  },
+  {
+    path: 'matrix status',
+    summary: 'the account, the homeserver and what waits to be sent',
+    load: () => import('./matrix/status.ts'),
+  },
+  { path: 'matrix create-room', summary: 'make a room', load: () => import('./matrix/create-room.ts') },
+  { path: 'matrix join', summary: 'join a room', load: () => import('./matrix/join.ts') },
+  { path: 'matrix leave', summary: 'leave a room', load: () => import('./matrix/leave.ts') },
+  { path: 'matrix list-rooms', summary: 'the rooms this account is in', load: () => import('./matrix/list-rooms.ts') },
+  { path: 'matrix subscribe', summary: 'follow the runs of a room', load: () => import('./matrix/subscribe.ts') },
+  {
+    path: 'matrix verify',
+    summary: 'compare emoji, so that no client warns',
+    load: () => import('./matrix/verify.ts'),
+  },
   { path: 'config show', summary: 'every setting, and where it was said', load: () => import('./config/show.ts') },
   {
     path: 'config example',
