@@ -12,6 +12,7 @@ export interface CommandEntry {
 /** Commands that have subcommands. */
 export const groups: Readonly<Record<string, string>> = {
   dag: 'run DAGs and look into their sessions',
+  agents: 'the programs that tasks run, and what is known of them',
   host: 'the background process that owns the terminals',
   agents: 'the programs that do the work of tasks',
   matrix: 'the account and the rooms that follow runs and answer them',
@@ -120,6 +121,7 @@ export const commands: readonly CommandEntry[] = [
     summary: 'compare emoji, so that no client warns',
     load: () => import('./matrix/verify.ts'),
   },
+  { path: 'agents test', summary: 'what a screen is judged to be, and by which rule', load: () => import('./agents/test.ts') },
   { path: 'config show', summary: 'every setting, and where it was said', load: () => import('./config/show.ts') },
   {
     path: 'config example',

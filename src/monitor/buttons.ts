@@ -16,14 +16,15 @@ const BRACKET = /\[\s+([A-Za-z][\w' -]{0,24}?)\s+\]/gu;
 
 /** Finds a row of buttons among the last rows. */
 export function findButtons(look: Look): Buttons | null {
-  for (const line of look.text.slice(-5).reverse()) {
+  for (const line of look.text.slice(-5).toReversed()) {
     if (line.quote) continue;
     const at = look.lines.indexOf(line);
     const drawn = [...line.text.matchAll(ANGLE)].map((match) => match[1] ?? '');
     const square = [...line.text.matchAll(BRACKET)].map((match) => match[1] ?? '');
     const framed = drawn.length > 0 ? drawn : square;
     const onlyFramed = line.text.replaceAll(ANGLE, '').replaceAll(BRACKET, '').trim() === '';
-    if (framed.length > 0 && onlyFramed && framed.every((word) => WORD.test(word))) return found(look, line.row, at, framed);
+    if (framed.length > 0 && onlyFramed && framed.every((word) => WORD.test(word)))
+      return found(look, line.row, at, framed);
     const words = line.text.trim().split(/\s{2,}|\s*[│|]\s+/u);
     const labels = [];
     for (const word of words) {
@@ -31,7 +32,8 @@ export function findButtons(look: Look): Buttons | null {
       if (!WORD.test(label)) break;
       labels.push(label);
     }
-    if (labels.length >= 2 && (labels.length === words.length || words.length > 3)) return found(look, line.row, at, labels);
+    if (labels.length >= 2 && (labels.length === words.length || words.length > 3))
+      return found(look, line.row, at, labels);
   }
   return null;
 }

@@ -13,19 +13,20 @@ export interface ChoiceLine {
 }
 
 const STRONG = '❯›▶▸►➤➜❱⏵▷→‣»❭▌';
-const WEAK = '>●◉•◆*✓✔';
+const WEAK = '>●◉•◆';
 const RADIO = /^(?:[○◯◌◻☐□◽⬚]|\( \)|\[ \]|[●◉◼☑☒■◾⬢🔘]|\([•xX*●]\)|\[[xX✓✔•*]\])\s+/u;
 const RADIO_ON = /^(?:[●◉◼☑☒■◾⬢🔘]|\([^ ]\)|\[[^ ]\])/u;
 const NUMBER = /^(?:\[(\d{1,2})\]|\((\d{1,2})\)|(\d{1,2})[.):])\s+(?=\S)/u;
 const LETTER = /^(?:\[([a-zA-Z])\]|\(([a-zA-Z])\)|([a-zA-Z])[.):])\s+(?=\S)/u;
-const TRAILING_KEY = /\s\(((?:[a-z]|esc|enter|tab|shift\+tab|ctrl\+[a-z])(?:(?: or |\/|, )(?:[a-z]|esc|enter|tab))*)\)(?:\s*\(enter\))?\s*$/iu;
+const TRAILING_KEY =
+  /\s\(((?:[a-z]|esc|enter|tab|shift\+tab|ctrl\+[a-z])(?:(?: or |\/|, )(?:[a-z]|esc|enter|tab))*)\)(?:\s*\(enter\))?\s*$/iu;
 
 /** Takes a row apart; null when it has no text. */
 export function parseChoice(text: string): ChoiceLine | null {
   const rest = text.trimStart();
   if (rest === '') return null;
   let at = text.length - rest.length;
-  const first = [...rest.slice(0, 2)][0] ?? '';
+  const first = String.fromCodePoint(rest.codePointAt(0) ?? 32);
   const marked = isMark(first) && /^\s+\S/u.test(rest.slice(first.length));
   const mark = marked ? (STRONG.includes(first) ? 'strong' : 'weak') : null;
   const markCol = at;

@@ -2,6 +2,7 @@ import type { Choice } from '../domain/block.ts';
 import { parseChoice, type ChoiceLine } from './choice.ts';
 import { findAsk, type Ask } from './ask.ts';
 import { findButtons } from './buttons.ts';
+import { isFooter } from './hints.ts';
 import { findMenu, type Menu } from './menu.ts';
 import type { Line, Look } from './look.ts';
 
@@ -17,7 +18,7 @@ export interface Dialog {
   readonly command?: string;
 }
 
-const contextRows = 22;
+const contextRows = 14;
 
 /** Finds what the bottom of the screen asks, if it asks. */
 export function findDialog(look: Look): Dialog | null {
@@ -26,7 +27,14 @@ export function findDialog(look: Look): Dialog | null {
   const buttons = findButtons(look);
   if (buttons !== null) {
     const question = questionAbove(look, buttons.at);
-    return { shape: 'buttons', ...question, choices: buttons.choices, selected: buttons.selected, strength: 'strong', ...aboutOf(look, buttons.at) };
+    return {
+      shape: 'buttons',
+      ...question,
+      choices: buttons.choices,
+      selected: buttons.selected,
+      strength: 'strong',
+      ...aboutOf(look, buttons.at),
+    };
   }
   const ask = findAsk(look);
   if (ask === null) return null;
@@ -40,7 +48,14 @@ function fromMenu(look: Look, menu: Menu): Dialog {
     return choice.key === null ? { label } : { label, key: choice.key };
   });
   const strength = menu.marked === 'strong' || menu.hinted || menu.numbered ? 'strong' : 'weak';
-  return { shape: 'menu', ...questionAbove(look, menu.first), choices, selected: menu.selected, strength, ...aboutOf(look, menu.first) };
+  return {
+    shape: 'menu',
+    ...questionAbove(look, menu.first),
+    choices,
+    selected: menu.selected,
+    strength,
+    ...aboutOf(look, menu.first),
+  };
 }
 
 /** A label that was too long for its row goes on below it, at its own column; a description starts there without need. */
@@ -62,10 +77,16 @@ function wholeLabel(look: Look, at: number, choice: ChoiceLine): string {
 /** The paragraph above the choices; the one with a question mark, when there are several near. */
 function questionAbove(look: Look, first: number): { question: string } {
   const paragraphs = paragraphsAbove(look, first, 14);
-  const asking = paragraphs.find((lines) => lines.some((line) => /[?？]\s*(?:\(.{0,80}\)|\[.{0,80}\])?\s*$|\?\s/u.test(line.text)));
+  const asking = paragraphs.find((lines) =>
+    lines.some((line) => /[?？]\s*(?:\(.{0,80}\)|\[.{0,80}\])?\s*$|\?\s/u.test(line.text)),
+  );
   const chosen = asking ?? paragraphs.find((lines) => !lines.every((line) => line.quote)) ?? [];
   const from = asking === undefined ? 0 : Math.max(0, chosen.findIndex((line) => /\?/u.test(line.text)) - 2);
-  const text = chosen.slice(asking === undefined ? -3 : from).filter((line) => !line.quote).map((line) => line.text.trim()).join(' ');
+  const text = chosen
+    .slice(asking === undefined ? -3 : from)
+    .filter((line) => !line.quote && (line.text.includes('?') || !isFooter(line.text)))
+    .map((line) => line.text.trim())
+    .join(' ');
   return { question: text.replace(/^[?◆]\s+/u, '').slice(0, 500) };
 }
 
@@ -87,17 +108,26 @@ function paragraphsAbove(look: Look, first: number, rows: number): Line[][] {
   return paragraphs;
 }
 
+/** The rows around the question, up to the rule or the box's border above it: what stands higher is the conversation. */
 function aboutOf(look: Look, at: number): { context: string; command?: string } {
-  const around = look.lines.slice(Math.max(0, at - contextRows)).filter((line) => !line.blank && !line.rule);
-  const context = around.map((line) => line.text.trim()).join('\n').slice(0, 6_000);
+  const top = Math.max(0, at - contextRows);
+  const border = look.lines.slice(top, at).findLastIndex((line) => line.rule && !/[╌┄┈]/u.test(line.text));
+  const around = look.lines.slice(border < 0 ? top : top + border).filter((line) => !line.blank && !line.rule);
+  const context = around
+    .map((line) => line.text.trim())
+    .join('\n')
+    .slice(0, 6_000);
   const command = commandAbove(look, at);
   return command === undefined ? { context } : { context, command };
 }
 
 const PROMPTED = /^\s*(?:[❯›⏺●•]\s*)?\$ (\S.*)$/u;
-const CALLED = /\b(?:Bash|Shell|bash|shell|run_shell_command|execute|Execute|Run)\s?\(\s*(?:command[:=]\s*)?(\S.{0,300}?)\)?\s*(?:←)?$/u;
-const HEADED = /^\s*[?⏺●○◆✦•#]?\s*(?:Bash|Shell|Run|Execute|Terminal|Command|Ran)(?: command| tool| Command)?(?: requires approval)?:?\s*$/iu;
-const LABELLED = /^\s*[?⏺●]?\s*(?:Shell|Bash|Command|Run|Execute|run_shell_command):?\s{1,3}(\S.{1,300}?)(?: \[current working directory.{0,200})?(?:\s*←)?\s*$/u;
+const CALLED =
+  /\b(?:Bash|Shell|bash|shell|run_shell_command|execute|Execute|Run)\s?\(\s*(?:command[:=]\s*)?(\S.{0,300}?)\)?\s*(?:←)?$/u;
+const HEADED =
+  /^\s*[?⏺●○◆✦•#]?\s*(?:Bash|Shell|Run|Execute|Terminal|Command|Ran)(?: command| tool| Command)?(?: requires approval)?:?\s*$/iu;
+const LABELLED =
+  /^\s*[?⏺●]?\s*(?:Shell|Bash|Command|Run|Execute|run_shell_command):?\s{1,3}(\S.{1,300}?)(?: \[current working directory.{0,200})?(?:\s*←)?\s*$/u;
 
 /** The command the program asks to run, when it shows one above its question. */
 function commandAbove(look: Look, at: number): string | undefined {
@@ -121,7 +151,11 @@ function belowHeading(rows: readonly Line[]): string | undefined {
   const opens = rows.findIndex((line) => line.rule && /^\s*[╌┄┈-]/u.test(line.text));
   const closes = opens < 0 ? -1 : rows.findIndex((line, index) => index > opens && line.rule);
   const framed = closes < 0 ? [] : rows.slice(opens + 1, closes).filter((line) => !line.blank);
-  if (framed.length > 0) return framed.map((line) => line.text.trim()).join('\n').slice(0, 2_000);
+  if (framed.length > 0)
+    return framed
+      .map((line) => line.text.trim())
+      .join('\n')
+      .slice(0, 2_000);
   const text = rows.filter((line) => !line.blank && !line.rule);
   const shallow = Math.min(...text.map((line) => line.indent));
   const found = text.find((line) => PROMPTED.test(line.text)) ?? text.find((line) => line.indent > shallow) ?? text[0];

@@ -68,7 +68,10 @@ const known = openRuleBook();
 
 /** Judges a screen: pure, and of bounded cost whatever the screen holds. `now` is ms since 1970, for the end of a limit. */
 export function judgeScreen(input: ScreenInput, now: number, book: RuleBook = known): Judgement {
-  const look = lookAt({ ...input, ...(input.agent === undefined ? {} : { agent: nameOf(input.agent) ?? input.agent }) });
+  const look = lookAt({
+    ...input,
+    ...(input.agent === undefined ? {} : { agent: nameOf(input.agent) ?? input.agent }),
+  });
   const facts = factsOf(look, findDialog(look));
   for (const rule of book(input.agent, input.version)) {
     const match = matchRule(rule, facts);

@@ -85,7 +85,12 @@ function groupOf(proc: string, pgid: number, session: number): Stat[] {
     if (stat === null) continue;
     if (stat.pgrp === pgid && stat.state !== 'Z') found.push(stat);
     const children = read(`${proc}/${pid}/task/${pid}/children`) ?? '';
-    queue.push(...children.split(' ').filter((word) => word !== '').map(Number));
+    queue.push(
+      ...children
+        .split(' ')
+        .filter((word) => word !== '')
+        .map(Number),
+    );
   }
   return found;
 }
@@ -126,9 +131,18 @@ export function readModes(pid: number, proc = '/proc'): Promise<Pick<KernelWitne
   const tty = ttyOf(proc, pid);
   if (tty === null) return Promise.resolve(null);
   return new Promise((resolve) => {
-    execFile('stty', ['-F', tty, '-a'], { timeout: 1_000, env: { LC_ALL: 'C', PATH: process.env['PATH'] ?? '' } }, (error, stdout) => {
-      resolve(error === null ? { echo: /(?:^|\s)echo(?:\s|$)/u.test(stdout), canonical: /(?:^|\s)icanon(?:\s|$)/u.test(stdout) } : null);
-    });
+    execFile(
+      'stty',
+      ['-F', tty, '-a'],
+      { timeout: 1_000, env: { LC_ALL: 'C', PATH: process.env['PATH'] ?? '' } },
+      (error, stdout) => {
+        resolve(
+          error === null
+            ? { echo: /(?:^|\s)echo(?:\s|$)/u.test(stdout), canonical: /(?:^|\s)icanon(?:\s|$)/u.test(stdout) }
+            : null,
+        );
+      },
+    );
   });
 }
 

@@ -50,6 +50,8 @@ export interface Look {
 const maxRows = 80;
 const maxCols = 400;
 
+/** Joiners and selectors of how a character is drawn; they take no column. */
+const INVISIBLE = /[\u200b\u200c\u200e\u200f\u2060]|\u200d|\ufe0e|\ufe0f/gu;
 const FRAME_LEFT = /^(\s*)([│┃║▌▎┆┊])/u;
 const FRAME_RIGHT = /[│┃║▐┆┊]\s*[█▄▀▐░▒]?\s*$/u;
 const RULE = /^[\s─━═╌┄┈╍┅╭╮╰╯┌┐└┘├┤┏┓┗┛┣┫╔╗╚╝╠╣┬┴┼▁▔▄▀▂▃╴╶╸╺│┃║█]{3,}$/u;
@@ -76,7 +78,7 @@ function tidy(line: string): string {
     .slice(0, maxCols)
     .replaceAll(/[\u00a0\u2000-\u200a\t]/gu, ' ')
     .replaceAll(/[\u2018\u2019]/gu, "'")
-    .replaceAll(/[\u200b-\u200f\u2060\ufe0e\ufe0f]/gu, '')
+    .replaceAll(INVISIBLE, '')
     .replace(/\s{2,}[█▄▀▐░]\s*$/u, '')
     .trimEnd();
 }

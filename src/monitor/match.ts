@@ -14,7 +14,12 @@ export interface Facts {
 
 export function factsOf(look: Look, dialog: Dialog | null): Facts {
   const bottom = look.text.slice(-14);
-  return { look, dialog, working: isWorking(bottom), inputLine: bottom.slice(-9).some((line) => isInputLine(look, line)) };
+  return {
+    look,
+    dialog,
+    working: isWorking(bottom),
+    inputLine: bottom.slice(-9).some((line) => isInputLine(look, line)),
+  };
 }
 
 /** A sign of work counts unless a newer message stands between it and the end. */
@@ -28,9 +33,13 @@ function isWorking(bottom: readonly Line[]): boolean {
 export function matchRule(rule: Rule, facts: Facts): { readonly evidence: string } | null {
   if (rule.shape !== undefined && !rule.shape.some((shape) => hasShape(shape, facts))) return null;
   if (rule.without?.some((shape) => hasShape(shape, facts)) === true) return null;
-  if (rule.all === undefined && rule.any === undefined && rule.not === undefined) return { evidence: facts.dialog?.question ?? '' };
+  if (rule.all === undefined && rule.any === undefined && rule.not === undefined)
+    return { evidence: facts.dialog?.question ?? '' };
   const region = regionRows(rule.region ?? 'live', facts);
-  const rows = rule.except === undefined ? region : region.filter((row) => rule.except?.some((pattern) => findRow(pattern, [row]) !== undefined) !== true);
+  const rows =
+    rule.except === undefined
+      ? region
+      : region.filter((row) => rule.except?.some((pattern) => findRow(pattern, [row]) !== undefined) !== true);
   if (rule.not?.some((pattern) => findRow(pattern, rows) !== undefined) === true) return null;
   const found: string[] = [];
   for (const pattern of rule.all ?? []) {
@@ -64,11 +73,18 @@ export function regionRows(region: Region, facts: Facts): readonly string[] {
     case 'last-line':
       return look.text.slice(-1).map((line) => line.text);
     case 'foot':
-      return [look.text.slice(-4).map((line) => line.text.trim()).join(' ')];
+      return [
+        look.text
+          .slice(-4)
+          .map((line) => line.text.trim())
+          .join(' '),
+      ];
     case 'title':
       return [look.title];
     case 'dialog':
-      return dialog === null ? [] : [dialog.question, ...dialog.choices.map((choice) => choice.label), ...dialog.context.split('\n')];
+      return dialog === null
+        ? []
+        : [dialog.question, ...dialog.choices.map((choice) => choice.label), ...dialog.context.split('\n')];
     case 'asked':
       return dialog === null ? [] : [dialog.question, ...dialog.choices.map((choice) => choice.label)];
     default:

@@ -24,7 +24,11 @@ export interface Menu {
 const maxRowsBelow = 24;
 /** A new message, a tool call or its result: what stands above was answered. */
 const TRANSCRIPT = /^\s*(?:[⏺✓✔✗✘■⚠⎿↳]|[●•✦]\s+(?!\d+[.)]))/u;
-const YES_NO = /^(?:yes|no|allow|deny|reject|approve|accept|decline|cancel|skip|continue|proceed|trust|don't|do not|exit|quit|abort|always|run|ok)\b/iu;
+const YES_NO =
+  /^(?:yes|no|allow|deny|reject|approve|accept|decline|cancel|skip|continue|proceed|trust|don't|do not|exit|quit|abort|always|run|ok)\b/iu;
+
+const QUESTION = /[?？]\s*(?:\(.{0,60}\)|\[.{0,80}\])?\s*$/u;
+const HEADING = /[?？:]\s*(?:\(.{0,60}\)|\[.{0,80}\])?\s*$/u;
 
 /** Finds the menu that waits for a person, if the screen ends in one. */
 export function findMenu(look: Look): Menu | null {
@@ -46,12 +50,23 @@ export function findMenu(look: Look): Menu | null {
 
 /** Numbered choices beside each other: `❯ 1. Yes  2. No`. */
 function inlineMenu(look: Look, at: number, line: Line): Menu | null {
-  const parts = line.text.trim().split(/\s{2,}(?=(?:[❯›>▶●]\s*)?\d[.)] )/u).map((part) => parseChoice(part));
+  const parts = line.text
+    .trim()
+    .split(/\s{2,}(?=(?:[❯›>▶●]\s*)?\d[.)] )/u)
+    .map((part) => parseChoice(part));
   const rows = parts.flatMap((choice) => (choice?.keyKind === 'number' ? [{ at, choice }] : []));
   if (rows.length < 2 || rows.length !== parts.length || rows[0]?.choice.key !== '1') return null;
   const marked = rows.findIndex((row) => row.choice.mark !== null);
   const mark = rows[marked]?.choice.mark ?? null;
-  return { rows, selected: marked < 0 ? null : marked, first: at, last: at, hinted: hintNear(look, at, at), marked: mark, numbered: true };
+  return {
+    rows,
+    selected: marked < 0 ? null : marked,
+    first: at,
+    last: at,
+    hinted: hintNear(look, at, at),
+    marked: mark,
+    numbered: true,
+  };
 }
 
 function isAnchor(choice: ChoiceLine, look: Look, line: Line): boolean {
@@ -67,7 +82,7 @@ function isHighlighted(look: Look, line: Line): boolean {
 }
 
 function grow(look: Look, at: number, anchor: ChoiceLine): Menu | null {
-  const rows = [...climb(look, at, anchor, -1).reverse(), { at, choice: anchor }, ...climb(look, at, anchor, 1)];
+  const rows = [...climb(look, at, anchor, -1).toReversed(), { at, choice: anchor }, ...climb(look, at, anchor, 1)];
   if (rows.length < 2 || rows.length > 40) return null;
   const markedRows = rows.filter((row) => row.choice.mark !== null);
   if (markedRows.length > 1 && !rows.every((row) => row.choice.radio !== null)) return null;
@@ -120,7 +135,11 @@ function climb(look: Look, from: number, anchor: ChoiceLine, step: 1 | -1): Menu
 
 function isSibling(anchor: ChoiceLine, previous: ChoiceLine, choice: ChoiceLine, step: 1 | -1): boolean {
   if (anchor.keyKind === 'number') {
-    return choice.keyKind === 'number' && Number(choice.key) === Number(previous.key) + step && Math.abs(choice.col - anchor.col) <= 3;
+    return (
+      choice.keyKind === 'number' &&
+      Number(choice.key) === Number(previous.key) + step &&
+      Math.abs(choice.col - anchor.col) <= 3
+    );
   }
   if (anchor.radio !== null) return choice.radio !== null && Math.abs(choice.col - anchor.col) <= 2;
   if (anchor.keyKind === 'letter') return choice.keyKind === 'letter' && choice.col === anchor.col;
@@ -129,7 +148,9 @@ function isSibling(anchor: ChoiceLine, previous: ChoiceLine, choice: ChoiceLine,
 
 function hintNear(look: Look, first: number, last: number): boolean {
   const near = [...look.lines.slice(last + 1, last + 8), ...look.lines.slice(Math.max(0, first - 4), first)];
-  return near.some((line) => !line.quote && (confirmHint.test(line.text) || chooseHint.test(line.text) || cancelHint.test(line.text)));
+  return near.some(
+    (line) => !line.quote && (confirmHint.test(line.text) || chooseHint.test(line.text) || cancelHint.test(line.text)),
+  );
 }
 
 /** Whether nothing newer stands below: only hints, a status, a spinner that keeps turning. */
@@ -138,9 +159,18 @@ function isOpen(look: Look, menu: Menu): boolean {
   if (below.some((line) => TRANSCRIPT.test(line.text) && !showsWork(line.text) && !isFooter(line.text))) return false;
   const plain = below.filter((line) => !isFooter(line.text) && !showsWork(line.text));
   const input = below.some((line) => isInputLine(look, line));
-  if (menu.marked === 'strong' && menu.numbered && menu.selected !== null) return plain.length <= 4 && (!input || plain.length <= 1);
+  if (menu.marked === 'strong' && menu.numbered && menu.selected !== null)
+    return plain.length <= 4 && (!input || plain.length <= 1);
   if (input) return false;
-  if (menu.marked !== null) return plain.length <= 3 && (menu.hinted || menu.numbered || looksLikeChoices(menu) || asksAbove(look, menu) || (menu.marked === 'strong' && menu.rows.every((row) => look.lines[row.at]?.boxed === true)));
+  if (menu.marked !== null)
+    return (
+      plain.length <= 3 &&
+      (menu.hinted ||
+        menu.numbered ||
+        looksLikeChoices(menu) ||
+        asksAbove(look, menu) ||
+        (menu.marked === 'strong' && menu.rows.every((row) => look.lines[row.at]?.boxed === true)))
+    );
   return menu.hinted && plain.length <= 1 && (asksAbove(look, menu) || looksLikeChoices(menu));
 }
 
@@ -148,7 +178,9 @@ function looksLikeChoices(menu: Menu): boolean {
   return menu.rows.filter((row) => YES_NO.test(row.choice.label)).length >= 2;
 }
 
+/** A weak mark, as quotes have it too, needs a question; a strong one is content with a heading. */
 function asksAbove(look: Look, menu: Menu): boolean {
+  const asks = menu.marked === 'weak' ? QUESTION : HEADING;
   const above = look.lines.slice(Math.max(0, menu.first - 5), menu.first).filter((line) => !line.blank);
-  return above.some((line) => !line.quote && /[?？:]\s*(?:\(.{0,60}\)|\[.{0,80}\])?\s*$/u.test(line.text));
+  return above.some((line) => !line.quote && asks.test(line.text));
 }

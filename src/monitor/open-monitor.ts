@@ -2,7 +2,15 @@ import { createHash } from 'node:crypto';
 import { judgeScreen, openRuleBook, type RuleBook } from './judge.ts';
 import type { KernelWitness } from './kernel.ts';
 import type { ScreenInput } from './look.ts';
-import { firstVerdict, nextVerdict, weakQuietMs, type Evidence, type HookWitness, type Verdict, type VerdictState } from './verdict.ts';
+import {
+  firstVerdict,
+  nextVerdict,
+  weakQuietMs,
+  type Evidence,
+  type HookWitness,
+  type Verdict,
+  type VerdictState,
+} from './verdict.ts';
 
 /** The clock, so that tests have their own. */
 export interface MonitorClock {
@@ -74,7 +82,9 @@ export function openMonitor<Id>(ports: MonitorPorts<Id>): Monitor<Id> {
     cancel = null;
     timerAt = Infinity;
     const started = clock.now();
-    const due = [...sessions].filter(([, watched]) => watched.dueAt <= started).toSorted((a, b) => a[1].dueAt - b[1].dueAt);
+    const due = [...sessions]
+      .filter(([, watched]) => watched.dueAt <= started)
+      .toSorted((a, b) => a[1].dueAt - b[1].dueAt);
     for (const [id, watched] of due) {
       if (clock.now() - started > turnMs) break;
       look(id, watched);
@@ -129,7 +139,14 @@ export function openMonitor<Id>(ports: MonitorPorts<Id>): Monitor<Id> {
   return {
     add(session) {
       const now = clock.now();
-      sessions.set(session, { state: firstVerdict(now), outputAt: now, lookedAt: -Infinity, dueAt: Infinity, dirty: false, asking: false });
+      sessions.set(session, {
+        state: firstVerdict(now),
+        outputAt: now,
+        lookedAt: -Infinity,
+        dueAt: Infinity,
+        dirty: false,
+        asking: false,
+      });
     },
     changed(session) {
       const watched = sessions.get(session);
@@ -156,5 +173,9 @@ export function openMonitor<Id>(ports: MonitorPorts<Id>): Monitor<Id> {
 
 function isNews(before: Verdict, after: Verdict): boolean {
   if (before.kind !== after.kind) return true;
-  return before.kind === 'blocked' && after.kind === 'blocked' && (before.episode !== after.episode || before.asked.fingerprint !== after.asked.fingerprint);
+  return (
+    before.kind === 'blocked' &&
+    after.kind === 'blocked' &&
+    (before.episode !== after.episode || before.asked.fingerprint !== after.asked.fingerprint)
+  );
 }

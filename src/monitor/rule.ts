@@ -39,11 +39,19 @@ export type Pattern = string | RegExp;
  * `screen`: every row kept; `live`: below the last rule or input line, at least 12 rows; `recent`: the last 16 rows with text;
  * `last-N`: the last N rows with text; `last-line`; `title`; `foot`: the last 4 rows with text as one, for hints that are wrapped; `dialog`: what is asked and the rows around it; `asked`: question and choices alone.
  */
-export type Region = 'screen' | 'live' | 'recent' | 'last-line' | 'title' | 'dialog' | 'asked' | 'foot' | `last-${number}`;
+export type Region =
+  | 'screen'
+  | 'live'
+  | 'recent'
+  | 'last-line'
+  | 'title'
+  | 'dialog'
+  | 'asked'
+  | 'foot'
+  | `last-${number}`;
 
 /** A dialog of some kind, or a property of the screen. */
 export type Shape = Dialog['shape'] | 'dialog' | 'working' | 'input-line' | 'no-dialog' | 'weak' | 'strong';
-
 
 /** Whether `version` lies in a range such as `>=2.0 <3`; an unknown version lies in every range. */
 export function isInRange(version: string | undefined, range: string | undefined): boolean {
@@ -57,7 +65,13 @@ export function isInRange(version: string | undefined, range: string | undefined
 const CLAUSE = /^(>=|<=|>|<|=)?v?(\d+(?:\.\d+){0,3})$/u;
 
 export function isRange(range: string): boolean {
-  return range.trim() !== '' && range.trim().split(/\s+/u).every((clause) => CLAUSE.test(clause));
+  return (
+    range.trim() !== '' &&
+    range
+      .trim()
+      .split(/\s+/u)
+      .every((clause) => CLAUSE.test(clause))
+  );
 }
 
 function holds(version: string, clause: string): boolean {

@@ -1,7 +1,8 @@
 const UNITS: Readonly<Record<string, number>> = { d: 86_400_000, h: 3_600_000, m: 60_000, s: 1_000 };
 const MONTHS = 'janfebmaraprmayjunjulaugsepoctnovdec';
 const DAYS = 'sunmontuewedthufrisat';
-const NEAR = /\b(?:resets?|reset|try again|retry|available|again|renews?|refresh\w*|until|wait|after|restored)\b(.{0,80})/iu;
+const NEAR =
+  /\b(?:resets?|reset|try again|retry|available|again|renews?|refresh\w*|until|wait|after|restored)\b(.{0,80})/iu;
 const DURATION = /(\d+(?:\.\d+)?) ?(d|h|m|s)(?:ays?|ours?|rs?|inutes?|ins?|econds?|ecs?)?\b/giu;
 const ISO = /(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d(?::\d\d)?)(?: ?(Z|UTC|[+-]\d\d:?\d\d))?/u;
 const CLOCK = /\b(\d{1,2})(?::(\d\d))?(?::\d\d)? ?(am|pm)\b|\b(\d{1,2}):(\d\d)\b/iu;
@@ -21,7 +22,10 @@ export function parseUntil(text: string, now: number): number | undefined {
   if (iso !== null) return isoAt(iso, now);
   const clock = CLOCK.exec(words);
   if (clock !== null) return clockAt(clock, words, now);
-  const total = [...words.matchAll(DURATION)].reduce((sum, match) => sum + Number(match[1]) * (UNITS[(match[2] ?? '').toLowerCase()] ?? 0), 0);
+  const total = [...words.matchAll(DURATION)].reduce(
+    (sum, match) => sum + Number(match[1]) * (UNITS[(match[2] ?? '').toLowerCase()] ?? 0),
+    0,
+  );
   return total > 0 ? now + total : undefined;
 }
 
@@ -36,12 +40,19 @@ function clockAt(clock: RegExpExecArray, words: string, now: number): number | u
   const half = clock[3]?.toLowerCase();
   const hour = half === undefined ? hour12 : (hour12 % 12) + (half === 'pm' ? 12 : 0);
   const minute = Number(clock[2] ?? clock[5] ?? 0);
-  if (hour > 23 || minute > 59) return undefined;
+  if (hour > 23 || minute > 59 || (half !== undefined && (hour12 < 1 || hour12 > 12))) return undefined;
   const zone = ZONE.exec(words);
   const offset = offsetOf(zone?.[1] ?? zone?.[2], now);
   const local = new Date(now + offset);
   const date = DATE.exec(words);
-  const at = Date.UTC(yearOf(date, local), date === null ? local.getUTCMonth() : monthOf(date), date === null ? local.getUTCDate() : Number(date[2]), hour, minute) - offset;
+  const at =
+    Date.UTC(
+      yearOf(date, local),
+      date === null ? local.getUTCMonth() : monthOf(date),
+      date === null ? local.getUTCDate() : Number(date[2]),
+      hour,
+      minute,
+    ) - offset;
   if (date !== null) return date[3] === undefined && at < now ? at + 365 * 86_400_000 : at;
   const weekday = WEEKDAY.exec(words);
   if (weekday === null) return at <= now ? at + 86_400_000 : at;

@@ -19,7 +19,11 @@ export interface VerdictState {
 }
 
 export type Verdict =
-  | { readonly kind: 'working' | 'idle' | 'done' | 'stalled' | 'unknown'; readonly rule: string; readonly since: number }
+  | {
+      readonly kind: 'working' | 'idle' | 'done' | 'stalled' | 'unknown';
+      readonly rule: string;
+      readonly since: number;
+    }
   | {
       readonly kind: 'blocked';
       readonly asked: BlockedJudgement;
@@ -76,7 +80,13 @@ const hookOverruledMs = 1_000;
 export const stalledMs = 60_000;
 
 export function firstVerdict(at: number): VerdictState {
-  return { verdict: { kind: 'unknown', rule: 'start', since: at }, candidate: null, hook: null, answeredAt: null, episodes: 0 };
+  return {
+    verdict: { kind: 'unknown', rule: 'start', since: at },
+    candidate: null,
+    hook: null,
+    answeredAt: null,
+    episodes: 0,
+  };
 }
 
 /** Returns what is known after one more piece of evidence; `now` is ms since 1970. */
@@ -86,7 +96,10 @@ export function nextVerdict(state: VerdictState, evidence: Evidence, now: number
     case 'exit':
       return { state: { ...state, verdict: { kind: 'ended', since: now }, candidate: null }, againMs: null };
     case 'answered':
-      return { state: state.verdict.kind === 'blocked' ? { ...state, answeredAt: now, candidate: null } : state, againMs: confirmMs };
+      return {
+        state: state.verdict.kind === 'blocked' ? { ...state, answeredAt: now, candidate: null } : state,
+        againMs: confirmMs,
+      };
     case 'hook':
       return onHook(state, evidence.hook, now);
     case 'look':
@@ -96,7 +109,8 @@ export function nextVerdict(state: VerdictState, evidence: Evidence, now: number
 
 function onHook(state: VerdictState, hook: HookWitness, now: number): Step {
   const heard: VerdictState = { ...state, hook, candidate: null };
-  if (hook.state !== 'blocked' || hook.asked === undefined) return { state: calm(heard, hook.state === 'done' ? 'done' : 'working', hook.rule, now), againMs: confirmMs };
+  if (hook.state !== 'blocked' || hook.asked === undefined)
+    return { state: calm(heard, hook.state === 'done' ? 'done' : 'working', hook.rule, now), againMs: confirmMs };
   const { verdict } = state;
   if (verdict.kind === 'blocked' && verdict.seen && verdict.asked.command === hook.asked.command) {
     return { state: { ...heard, verdict: { ...verdict, by: 'hook' } }, againMs: confirmMs };
@@ -121,9 +135,14 @@ function onLook(state: VerdictState, look: Look, now: number): Step {
 /** The screen asks something. */
 function onAsking(state: VerdictState, asked: BlockedJudgement, look: Look, now: number): Step {
   const { verdict } = state;
-  const same = verdict.kind === 'blocked' && (verdict.asked.fingerprint === asked.fingerprint || (verdict.by === 'hook' && !verdict.seen));
+  const same =
+    verdict.kind === 'blocked' &&
+    (verdict.asked.fingerprint === asked.fingerprint || (verdict.by === 'hook' && !verdict.seen));
   if (same && state.answeredAt === null) {
-    return { state: { ...state, candidate: null, verdict: { ...verdict, asked: kept(verdict.asked, asked), seen: true } }, againMs: null };
+    return {
+      state: { ...state, candidate: null, verdict: { ...verdict, asked: kept(verdict.asked, asked), seen: true } },
+      againMs: null,
+    };
   }
   const key = `ask:${asked.fingerprint}${same ? `:${look.screenId}` : ''}`;
   const since = state.candidate?.key === key ? state.candidate.since : now;
@@ -131,7 +150,10 @@ function onAsking(state: VerdictState, asked: BlockedJudgement, look: Look, now:
   const wait = waitFor(asked, state.hook, since, look.quietMs, now);
   if (wait > 0) return { state: waiting, againMs: wait };
   if (same && (state.answeredAt ?? now) >= now - confirmMs) return { state: waiting, againMs: confirmMs };
-  return { state: block(waiting, asked, asked.rule.startsWith('kernel') ? 'kernel' : 'screen', true, now), againMs: null };
+  return {
+    state: block(waiting, asked, asked.rule.startsWith('kernel') ? 'kernel' : 'screen', true, now),
+    againMs: null,
+  };
 }
 
 /** A hook's question keeps what the hook knew better. */
@@ -140,7 +162,13 @@ function kept(before: BlockedJudgement, seen: BlockedJudgement): BlockedJudgemen
   return { ...seen, kind: before.kind, ...(command === undefined ? {} : { command }) };
 }
 
-function waitFor(asked: BlockedJudgement, hook: HookWitness | null, since: number, quietMs: number, now: number): number {
+function waitFor(
+  asked: BlockedJudgement,
+  hook: HookWitness | null,
+  since: number,
+  quietMs: number,
+  now: number,
+): number {
   const confirm = since + confirmMs - now;
   const quiet = asked.strength === 'weak' ? weakQuietMs - quietMs : 0;
   const overrule = hook !== null && hook.state !== 'blocked' ? hook.at + hookOverruledMs - now : 0;
@@ -149,14 +177,17 @@ function waitFor(asked: BlockedJudgement, hook: HookWitness | null, since: numbe
 
 /** Neither asks nor works: idle, done, unknown or, after long silence, stalled. */
 function onQuiet(state: VerdictState, kind: 'idle' | 'done' | 'unknown', rule: string, look: Look, now: number): Step {
-  const said = state.hook?.state === 'done' && kind !== 'done' ? { kind: 'done' as const, rule: state.hook.rule } : { kind, rule };
+  const said =
+    state.hook?.state === 'done' && kind !== 'done' ? { kind: 'done' as const, rule: state.hook.rule } : { kind, rule };
   const silent = said.kind === 'unknown' && look.quietMs >= stalledMs;
   const next = silent ? { kind: 'stalled' as const, rule: 'silence' } : said;
-  if (state.verdict.kind === next.kind) return { state: { ...state, candidate: null }, againMs: untilStalled(next.kind, look.quietMs) };
+  if (state.verdict.kind === next.kind)
+    return { state: { ...state, candidate: null }, againMs: untilStalled(next.kind, look.quietMs) };
   const key = `calm:${next.kind}`;
   const since = state.candidate?.key === key ? state.candidate.since : now;
   const waiting: VerdictState = { ...state, candidate: { key, since } };
-  if (state.verdict.kind === 'blocked' && now - since >= confirmMs) return { state: calm(waiting, 'working', rule, now), againMs: confirmMs };
+  if (state.verdict.kind === 'blocked' && now - since >= confirmMs)
+    return { state: calm(waiting, 'working', rule, now), againMs: confirmMs };
   if (state.verdict.kind === 'blocked') return { state: waiting, againMs: since + confirmMs - now };
   const wait = Math.max(since + confirmMs - now, settleMs - look.quietMs);
   if (wait > 0) return { state: waiting, againMs: wait };
@@ -164,14 +195,17 @@ function onQuiet(state: VerdictState, kind: 'idle' | 'done' | 'unknown', rule: s
 }
 
 function untilStalled(kind: Verdict['kind'], quietMs: number): number | null {
-  return kind === 'unknown' ? Math.max(weakQuietMs - quietMs, quietMs >= weakQuietMs ? stalledMs - quietMs : 0, confirmMs) : null;
+  return kind === 'unknown'
+    ? Math.max(weakQuietMs - quietMs, quietMs >= weakQuietMs ? stalledMs - quietMs : 0, confirmMs)
+    : null;
 }
 
 /** The generic witness: the program sleeps in a read of its terminal, or hides what is typed. Silence alone says nothing. */
 function withKernel(look: Look): Judgement {
   const { screen, kernel, quietMs } = look;
   if (kernel === null) return screen;
-  if (screen.state === 'blocked' && screen.strength === 'weak' && kernel.foreground === 'running') return { state: 'working', rule: 'kernel-running', evidence: kernel.program ?? '' };
+  if (screen.state === 'blocked' && screen.strength === 'weak' && kernel.foreground === 'running')
+    return { state: 'working', rule: 'kernel-running', evidence: kernel.program ?? '' };
   if (screen.state !== 'unknown' || quietMs < weakQuietMs) return screen;
   const hidden = kernel.echo === false && kernel.canonical === true;
   if (kernel.foreground !== 'reading' && !hidden) return screen;
@@ -189,12 +223,29 @@ function withKernel(look: Look): Judgement {
   };
 }
 
-function block(state: VerdictState, asked: BlockedJudgement, by: 'hook' | 'screen' | 'kernel', seen: boolean, now: number): VerdictState {
+function block(
+  state: VerdictState,
+  asked: BlockedJudgement,
+  by: 'hook' | 'screen' | 'kernel',
+  seen: boolean,
+  now: number,
+): VerdictState {
   const episode = state.episodes + 1;
-  return { ...state, verdict: { kind: 'blocked', asked, since: now, episode, by, seen }, candidate: null, answeredAt: null, episodes: episode };
+  return {
+    ...state,
+    verdict: { kind: 'blocked', asked, since: now, episode, by, seen },
+    candidate: null,
+    answeredAt: null,
+    episodes: episode,
+  };
 }
 
-function calm(state: VerdictState, kind: 'working' | 'idle' | 'done' | 'stalled' | 'unknown', rule: string, now: number): VerdictState {
+function calm(
+  state: VerdictState,
+  kind: 'working' | 'idle' | 'done' | 'stalled' | 'unknown',
+  rule: string,
+  now: number,
+): VerdictState {
   const verdict = state.verdict.kind === kind ? state.verdict : { kind, rule, since: now };
   return { ...state, verdict, candidate: null, answeredAt: null };
 }

@@ -5,6 +5,9 @@ export interface Scene {
   readonly setup?: string;
   readonly run: string;
   readonly as?: 'root' | 'dev';
+  /** A coding agent instead of an ordinary command; found in `CIS_SCREEN_TOOLS`. */
+  readonly agent?: string;
+  readonly version?: string;
   readonly cols?: number;
   readonly rows?: number;
   readonly env?: Readonly<Record<string, string>>;
@@ -38,7 +41,7 @@ export const asking: readonly Scene[] = [
   { name: 'more', setup: 'seq 300 > numbers.txt', run: 'more numbers.txt', steps: [asks(/More/u, 'question')] },
   { name: 'man', run: 'man man', steps: [asks(/Manual page/u, 'question')] },
   { name: 'git-log-pager', setup: `${repo}; for i in $(seq 30); do git commit -q --allow-empty -m "change $i"; done`, env: { GIT_PAGER: 'less' }, run: 'git log', steps: [asks(/^:/mu, 'question'), keys('G'), asks(/END/u, 'question')] },
-  { name: 'vim', setup: 'echo hello > a.txt', run: 'vim -u NONE a.txt', steps: [asks(/hello/u, 'question'), keys('i'), asks(/INSERT/u, 'question')] },
+  { name: 'vim', setup: 'echo hello > a.txt', run: 'vim -u DEFAULTS a.txt', steps: [asks(/hello/u, 'question'), keys('i'), asks(/INSERT/u, 'question')] },
   { name: 'vim-new', run: 'vim -u NONE plan.md', steps: [asks(/plan\.md/u, 'question')] },
   { name: 'nano', setup: 'echo hello > a.txt', run: 'nano a.txt', steps: [asks(/Exit/u, 'question'), keys('x\x18'), asks(/Save modified/u, 'approval')] },
   { name: 'git-commit', setup: `${repo}; echo two >> a.txt`, env: { EDITOR: 'vim -u NONE' }, run: 'git commit -a', steps: [asks(/Please enter the commit message/u, 'question')] },
@@ -49,7 +52,7 @@ export const asking: readonly Scene[] = [
   { name: 'git-add-i', setup: `${repo}; echo two >> a.txt`, run: 'git add -i', steps: [asks(/What now/u, 'question')] },
   { name: 'git-clean-i', setup: `${repo}; touch junk`, run: 'git clean -i', steps: [asks(/What now/u, 'question')] },
   { name: 'git-credential', run: 'echo "url=https://git.example/team/app" | git -c credential.helper= credential fill', steps: [asks(/Username/u, 'question'), keys('dev\r'), asks(/Password/u, 'password')] },
-  { name: 'npm-init', run: 'npm init', steps: [asks(/package name/u, 'question'), keys('\r'), asks(/version/u, 'question'), keys('\r\r\r\r\r\r\r\r\r'), asks(/Is this OK/u, 'approval')] },
+  { name: 'npm-init', run: 'npm init', steps: [asks(/package name/u, 'question'), keys('\r'), asks(/version/u, 'question'), keys('\r'), { wait: /description/u }, keys('\r'), { wait: /entry point/u }, keys('\r'), { wait: /test command/u }, keys('\r'), { wait: /git repository/u }, keys('\r'), { wait: /keywords/u }, keys('\r'), { wait: /author/u }, keys('\r'), { wait: /license/u }, keys('\r'), { wait: /type:|OK/u }, keys('\r'), asks(/Is this OK/u, 'approval')] },
   { name: 'npx-proceed', run: 'printf "Need to install the following packages:\\ncowsay@1.6.0\\nOk to proceed? (y) "; read x', steps: [asks(/Ok to proceed/u, 'approval')] },
   { name: 'python', run: 'python3 -q', steps: [asks(/>>>/u, 'question'), keys('print(2)\r'), asks(/^2[^]*>>>/mu, 'question')] },
   { name: 'python-input', run: `python3 -c 'input("Name of the release: ")'`, steps: [asks(/release/u, 'question')] },

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { openTerminal } from '../../support/terminal.ts';
 import { playSteps, savePoints } from '../../agents/recorder.ts';
 import { asking, type Scene } from './asking.ts';
+import { firstStarts } from './first-starts.ts';
 import { quiet } from './quiet.ts';
 
 // Usage: node test/screens/make/record.ts [NAME-PREFIX…]   as root, on Linux
@@ -17,8 +18,8 @@ async function record(scene: Scene): Promise<void> {
   rmSync('/home/dev', { recursive: true, force: true });
   mkdirSync('/home/dev/project', { recursive: true });
   const env = {
-    HOME: as === 'root' ? '/root' : '/home/dev', USER: as, LOGNAME: as, TERM: 'xterm-256color', LANG: 'C.UTF-8',
-    PATH: `${join(process.execPath, '..')}:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin`, GIT_PAGER: '', PAGER: 'less', HISTFILE: '/dev/null',
+    HOME: as === 'root' && scene.agent === undefined ? '/root' : '/home/dev', USER: as, LOGNAME: as, TERM: 'xterm-256color', LANG: 'C.UTF-8',
+    PATH: `${process.env['CIS_SCREEN_TOOLS'] ?? '/nowhere'}:${join(process.execPath, '..')}:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin`, GIT_PAGER: '', PAGER: 'less', HISTFILE: '/dev/null',
     GIT_CONFIG_COUNT: '2', GIT_CONFIG_KEY_0: 'user.name', GIT_CONFIG_VALUE_0: 'Dev', GIT_CONFIG_KEY_1: 'user.email', GIT_CONFIG_VALUE_1: 'dev@devbox',
     ...scene.env,
   };
@@ -31,7 +32,7 @@ async function record(scene: Scene): Promise<void> {
   try {
     const points = await playSteps(terminal, steps);
     terminal.saveCast(join(screens, `${name}.cast`), name);
-    savePoints(screens, name, { agent: 'shell', version: '', cols, rows, points });
+    savePoints(screens, name, { agent: scene.agent ?? 'shell', version: scene.version ?? '', cols, rows, points });
     console.log(`ok   ${name} ${points.map((point) => point.kind ?? point.state).join(' ')}`);
   } catch (error) {
     console.log(`FAIL ${name}: ${(error as Error).message.slice(0, 1500)}`);
@@ -41,13 +42,14 @@ async function record(scene: Scene): Promise<void> {
 if (process.env['CIS_SEALED'] === undefined) {
   spawnSync('useradd', ['-M', '-d', '/home/dev', '-s', '/bin/bash', 'dev'], { stdio: 'ignore' });
   spawnSync('chpasswd', { input: 'dev:correct horse\n' });
-  const inside = 'ip link set lo up && mount -t tmpfs -o mode=755 tmpfs /home && mount -t tmpfs -o mode=1777 tmpfs /tmp && hostname devbox && exec "$@"';
+  const inside = 'ip link set lo up && mount -t tmpfs -o mode=755 tmpfs /home && { test -n "$CIS_SCREEN_TOOLS" || mount -t tmpfs -o mode=1777 tmpfs /tmp; } && hostname devbox && exec "$@"';
   const args = ['-mnupf', '--kill-child', '--mount-proc', 'sh', '-c', inside, 'sealed', process.execPath, import.meta.filename, ...process.argv.slice(2)];
   process.exitCode = spawnSync('unshare', args, { stdio: 'inherit', env: { ...process.env, CIS_SEALED: '1' } }).status ?? 1;
 } else {
   mkdirSync(screens, { recursive: true });
   const prefixes = process.argv.slice(2);
-  for (const scene of [...asking, ...quiet]) {
+  const isHere = (scene: Scene): boolean => (scene.agent !== undefined) === (process.env['CIS_SCREEN_TOOLS'] !== undefined);
+  for (const scene of [...asking, ...quiet, ...firstStarts].filter(isHere)) {
     if (prefixes.length === 0 || prefixes.some((prefix) => scene.name.startsWith(prefix))) await record(scene);
   }
   process.exit();
