@@ -120,7 +120,11 @@ export const commands: readonly CommandEntry[] = [
     summary: 'compare emoji, so that no client warns',
     load: () => import('./matrix/verify.ts'),
   },
-  { path: 'agents test', summary: 'what a screen is judged to be, and by which rule', load: () => import('./agents/test.ts') },
+  {
+    path: 'agents test',
+    summary: 'what a screen is judged to be, and by which rule',
+    load: () => import('./agents/test.ts'),
+  },
   { path: 'config show', summary: 'every setting, and where it was said', load: () => import('./config/show.ts') },
   {
     path: 'config example',

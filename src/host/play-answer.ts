@@ -25,9 +25,7 @@ export interface AnswerPorts {
 
 export type PlayError =
   /** The question is not the one that was answered, or not there any more: nothing was confirmed. */
-  | { readonly kind: 'gone' }
-  | { readonly kind: 'not-taken'; readonly detail: string }
-  | { readonly kind: 'disturbed' };
+  { readonly kind: 'gone' } | { readonly kind: 'not-taken'; readonly detail: string } | { readonly kind: 'disturbed' };
 
 type Played = Result<void, PlayError>;
 type Answering = { readonly axis: 'vertical' | 'horizontal'; readonly digits: boolean };
