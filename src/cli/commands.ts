@@ -71,6 +71,11 @@ export const commands: readonly CommandEntry[] = [
   { path: 'dag send', summary: 'type into a session', load: () => import('./dag/send.ts') },
   { path: 'dag kill', summary: 'end sessions', load: () => import('./dag/kill.ts') },
   { path: 'dag unblock', summary: 'answer a session that waits for you', load: () => import('./dag/unblock.ts') },
+  {
+    path: 'dag why',
+    summary: 'say what a session is taken for, and what was seen of it',
+    load: () => import('./dag/why.ts'),
+  },
   { path: 'host status', summary: 'show the host', load: () => import('./host/status.ts') },
   { path: 'host stop', summary: 'end the host', load: () => import('./host/stop.ts') },
   {
