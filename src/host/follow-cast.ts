@@ -48,15 +48,17 @@ interface CastTail extends Disposable {
   finish(): Buffer;
 }
 
-/** Reads a recording while it is written. Beyond the size limit it goes on in pieces of their own, the oldest of which go. */
+/** Reads a recording while it is written; there is none before the first output. Beyond the size limit it goes on in pieces of their own, the oldest of which go. */
 function openCastTail(path: string): CastTail {
-  let fd = openSync(path, 'r');
+  let fd = tryOpen(path);
   let nextPiece = 0;
   let at = 0;
   let headEnd = 0;
   let last = '';
 
   function readLines(): string[] {
+    fd ??= tryOpen(path);
+    if (fd === null) return [];
     const lines = readWhole(fd, at);
     at += lines.bytes;
     last = lines.text.at(-1) ?? last;
@@ -67,7 +69,7 @@ function openCastTail(path: string): CastTail {
     const next = openSync(tailPath(path, number), 'r');
     const before = readLines(); // what was written to the old piece before the new one began
     if (nextPiece === 0) headEnd = at;
-    closeSync(fd);
+    if (fd !== null) closeSync(fd);
     fd = next;
     at = 0;
     nextPiece = number + 1;
@@ -87,12 +89,14 @@ function openCastTail(path: string): CastTail {
     },
     finish() {
       if (nextPiece === 0) return outputOf(readLines());
-      closeSync(fd);
+      if (fd !== null) closeSync(fd);
       fd = openSync(path, 'r');
       const { text } = readWhole(fd, headEnd);
       return outputOf(text.slice(text.lastIndexOf(last) + 1));
     },
-    [Symbol.dispose]: () => closeSync(fd),
+    [Symbol.dispose]: () => {
+      if (fd !== null) closeSync(fd);
+    },
   };
 }
 
@@ -124,4 +128,12 @@ function findPiece(path: string, from: number): number | null {
 function outputOf(lines: readonly string[]): Buffer {
   const events = lines.map(parseCastLine).filter((event) => event !== null);
   return Buffer.concat(events.flatMap(([, kind, data]) => (kind === 'o' ? [decodeText(data)] : [])));
+}
+
+function tryOpen(path: string): number | null {
+  try {
+    return openSync(path, 'r');
+  } catch {
+    return null;
+  }
 }

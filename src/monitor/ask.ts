@@ -33,7 +33,7 @@ const REPL =
 const REPL_BANNER =
   /\b(?:Welcome to Node\.js|Type "\.help"|Type '\/help'|Welcome to the (?:Mongo|MariaDB|MySQL)|Deno \d|Lua \d|Bun v)/u;
 const SHELL =
-  /^(?:\([\w.-]{1,40}\) )?(?:\[?[\w.-]{1,40}@[\w.-]{1,60}[^$#%>]{0,120}[$#%>]|[~/][\w./~-]{0,120} ?[$#%>❯]|(?:bash|sh|zsh|dash)-[\d.]+[$#]|[$#%]|[➜❯λ]\s+\S.{0,80}[)✗$>%❯]?|PS [A-Z]:[^>]*>|[A-Z]:\\[^>]*>|[\w~./-]{1,60} (?:on|git:|via|\().{0,80}[$#%❯>])\s*$/u;
+  /^(?:\([\w.-]{1,40}\) )?(?:\[?[\w.-]{1,40}@[\w.-]{1,60}[^$#%>]{0,120}[$#%>]|[~/][\w./~-]{0,120} ?[$#%>❯]|(?:bash|sh|zsh|dash)-[\d.]+[$#]|[$#%]|[➜❯λ]\s+(?!\d+[.)])\S.{0,80}[)✗$>%❯]?|PS [A-Z]:[^>]*>|[A-Z]:\\[^>]*>|[\w~./-]{1,60} (?:on|git:|via|\().{0,80}[$#%❯>])\s*$/u;
 const PAGER =
   /(?:^\s*:\s*$|\(END\)\s*$|^lines \d+-\d+(?:\/\d+)?(?: \(END\)| \d+%)?|--More--|^\s*Manual page \S+ line \d+|^\s*--\s?(?:more|More)\s?--|press h for help or q to quit|^\S.{0,80} lines? \d+-\d+(?:\/\d+)? (?:\d+%|\(END\)|byte)|^HELP -- Press RETURN|press RETURN\))/u;
 const VIM_STATUS =

@@ -25,7 +25,11 @@ export function findButtons(look: Look): Buttons | null {
     const onlyFramed = line.text.replaceAll(ANGLE, '').replaceAll(BRACKET, '').trim() === '';
     if (framed.length > 0 && onlyFramed && framed.every((word) => WORD.test(word)))
       return found(look, line.row, at, framed);
-    const words = line.text.trim().split(/\s{2,}|\s*[│|]\s+/u);
+    const words = line.text
+      .trim()
+      .split(/ {2,}|[│|]/u)
+      .map((word) => word.trim())
+      .filter((word) => word !== '');
     const labels = [];
     for (const word of words) {
       const label = word.replace(/^[❯›▶▸►→●◉>]\s*/u, '');

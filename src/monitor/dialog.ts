@@ -133,14 +133,14 @@ const LABELLED =
 function commandAbove(look: Look, at: number): string | undefined {
   const start = Math.max(0, at - 18);
   const rows = look.lines.slice(start, at);
-  const heading = rows.findLastIndex((line) => HEADED.test(line.text));
+  const heading = rows.findLastIndex((line) => HEADED.test(line.text.trimStart()));
   if (heading >= 0) return belowHeading(rows.slice(heading + 1));
   for (let index = rows.length - 1; index >= 0; index -= 1) {
     const line = rows[index];
     if (line === undefined || line.blank) continue;
-    const prompted = PROMPTED.exec(line.text)?.[1] ?? CALLED.exec(line.text)?.[1];
+    const prompted = PROMPTED.exec(line.text.trimStart())?.[1] ?? CALLED.exec(line.text)?.[1];
     if (prompted !== undefined) return prompted.trim();
-    const labelled = LABELLED.exec(line.text)?.[1];
+    const labelled = LABELLED.exec(line.text.trimStart())?.[1];
     if (labelled !== undefined && !labelled.endsWith('?')) return repeated(labelled.trim(), rows.slice(index + 1));
   }
   return undefined;

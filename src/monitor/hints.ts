@@ -45,13 +45,16 @@ const WORKING_LINE =
   /^\s*[•◦●∙⏳✦]?\s*(?:working|thinking|processing|generating|running|building|loading|compiling|downloading|installing|waiting for (?:response|model|tool)|reasoning|streaming|searching|analyzing|reading|writing|executing|connecting|retrying|planning)\b.{0,40}(?:…|\.\.\.|\(\d+ ?[sm]|\d+(?:\.\d+)? ?s\b)/iu;
 const COUNTER = /\(\s*(?:\d+[hms] ?){1,3}(?:\s*[·•,].{0,60})?\)/u;
 
+/** `✻ Baked for 7s · done 2:50 AM`: the turn is over. */
+const OVER = /\b\w+(?:ed|t|n) for (?:\d+[hms] ?){1,3}(?:[·•,].{0,40})?$/iu;
 /** A list of keys that is always shown tells nothing of work. */
 const KEY_LIST = /^\s*(?:esc|escape) interrupt ·.*(?:commands|shortcuts|exit|more)/iu;
 
 /** Whether a row shows that the program works: a spinner with its word, a counter that runs, a way to stop it. */
-export function showsWork(text: string): boolean {
+export function showsWork(row: string): boolean {
+  const text = row.trimStart();
   if (KEY_LIST.test(text)) return false;
-  if (/\bfor (?:\d+[hms] ?){1,3}\s*$/u.test(text)) return false;
+  if (OVER.test(text)) return false;
   return (
     stopHint.test(text) ||
     WORKING_LINE.test(text) ||

@@ -6,9 +6,9 @@ const PLACEHOLDER =
 
 /** Whether a row is the empty input line of an agent: it waits for the next order, which is idle, not blocked. */
 export function isInputLine(look: Look, line: Line): boolean {
-  if (BARE.test(line.text)) return true;
-  if (PLACEHOLDER.test(line.text)) return true;
-  return isBetweenRules(look, line) && /^\s*[❯›>]\s/u.test(line.text);
+  const text = line.text.trimStart();
+  if (BARE.test(text) || PLACEHOLDER.test(text)) return true;
+  return /^[❯›>]\s/u.test(text) && isBetweenRules(look, line);
 }
 
 function isBetweenRules(look: Look, line: Line): boolean {

@@ -52,10 +52,12 @@ const maxCols = 400;
 
 /** Joiners and selectors of how a character is drawn; they take no column. */
 const INVISIBLE = /[\u200b\u200c\u200e\u200f\u2060]|\u200d|\ufe0e|\ufe0f/gu;
+const SCROLLBAR = /(?<=\s)[█▄▀▐░]$/u;
 const FRAME_LEFT = /^(\s*)([│┃║▌▎┆┊])/u;
 const FRAME_RIGHT = /[│┃║▐┆┊]\s*[█▄▀▐░▒]?\s*$/u;
 const RULE = /^[\s─━═╌┄┈╍┅╭╮╰╯┌┐└┘├┤┏┓┗┛┣┫╔╗╚╝╠╣┬┴┼▁▔▄▀▂▃╴╶╸╺│┃║█]{3,}$/u;
-const TITLED_RULE = /^\s*[╭╰┌└├┏┗┣╔╚╠╞─━═╌]{1,2}[─━═╌┄]{0,3}.{0,120}[─━═╌┄]{2,}\s*[╮╯┐┘┤┓┛┫╗╝╣]?\s*[█▄▀]?\s*$/u;
+const RULE_START = /^\s*[╭╰┌└├┏┗┣╔╚╠╞─━═╌]/u;
+const RULE_END = /[─━═╌┄]{2} ?[╮╯┐┘┤┓┛┫╗╝╣]?[█▄▀]?$/u;
 const ASCII_RULE = /^\s*(?:-{8,}|={8,}|_{8,}|\*{8,}|\+[-=+]{6,}\+)\s*$/u;
 const TOLD = /^\s*(?:[⎿│↳]|└ |[-+]{1,3}\s*(?:\d+\s|[a-z<{(/*#]{1,3}\S* )|@@ |\d+\s+[-+] |`{3})/u;
 const STAMPED = /^\s*(?:\[?\d{4}-\d\d-\d\d|\[?\d{1,2}:\d\d:\d\d|\d{9,13}\b|(?:DEBUG|INFO|WARN(?:ING)?|ERROR|TRACE)\b)/u;
@@ -79,13 +81,14 @@ function tidy(line: string): string {
     .replaceAll(/[\u00a0\u2000-\u200a\t]/gu, ' ')
     .replaceAll(/[\u2018\u2019]/gu, "'")
     .replaceAll(INVISIBLE, '')
-    .replace(/\s{2,}[█▄▀▐░]\s*$/u, '')
+    .trimEnd()
+    .replace(SCROLLBAR, '')
     .trimEnd();
 }
 
 /** `live`: the screen holds a prompt whose left edge is a lone bar, as the clack library draws it. */
 function toLine(raw: string, row: number, live: boolean): Line {
-  const rule = RULE.test(raw) || TITLED_RULE.test(raw) || ASCII_RULE.test(raw);
+  const rule = RULE.test(raw) || (RULE_START.test(raw) && RULE_END.test(raw)) || ASCII_RULE.test(raw);
   const inside = rule ? { text: raw, boxed: false } : unframe(raw, live);
   const text = inside.text.trimEnd();
   const trimmed = text.trimStart();

@@ -65,13 +65,13 @@ export function regionRows(region: Region, facts: Facts): readonly string[] {
   const { look, dialog } = facts;
   switch (region) {
     case 'screen':
-      return look.text.map((line) => line.text);
+      return look.text.map((line) => line.text.trimStart());
     case 'live':
-      return liveLines(look).map((line) => line.text);
+      return liveLines(look).map((line) => line.text.trimStart());
     case 'recent':
-      return look.text.slice(-16).map((line) => line.text);
+      return look.text.slice(-16).map((line) => line.text.trimStart());
     case 'last-line':
-      return look.text.slice(-1).map((line) => line.text);
+      return look.text.slice(-1).map((line) => line.text.trimStart());
     case 'foot':
       return [
         look.text
@@ -88,7 +88,7 @@ export function regionRows(region: Region, facts: Facts): readonly string[] {
     case 'asked':
       return dialog === null ? [] : [dialog.question, ...dialog.choices.map((choice) => choice.label)];
     default:
-      return look.text.slice(-Number(region.slice(5))).map((line) => line.text);
+      return look.text.slice(-Number(region.slice(5))).map((line) => line.text.trimStart());
   }
 }
 

@@ -73,7 +73,7 @@ function isAnchor(choice: ChoiceLine, look: Look, line: Line): boolean {
   if (choice.mark === 'strong') return true;
   if (choice.mark === 'weak') return true;
   if (choice.keyKind === 'number' || choice.radio !== null) return true;
-  if (choice.keyKind === 'letter') return true;
+  if (choice.keyKind === 'letter' || YES_NO.test(choice.label)) return true;
   return isHighlighted(look, line);
 }
 
@@ -171,6 +171,7 @@ function isOpen(look: Look, menu: Menu): boolean {
         asksAbove(look, menu) ||
         (menu.marked === 'strong' && menu.rows.every((row) => look.lines[row.at]?.boxed === true)))
     );
+  if (plain.length === 0 && menu.rows.every((row) => YES_NO.test(row.choice.label))) return asksAbove(look, menu);
   return menu.hinted && plain.length <= 1 && (asksAbove(look, menu) || looksLikeChoices(menu));
 }
 
@@ -181,6 +182,6 @@ function looksLikeChoices(menu: Menu): boolean {
 /** A weak mark, as quotes have it too, needs a question; a strong one is content with a heading. */
 function asksAbove(look: Look, menu: Menu): boolean {
   const asks = menu.marked === 'weak' ? QUESTION : HEADING;
-  const above = look.lines.slice(Math.max(0, menu.first - 5), menu.first).filter((line) => !line.blank);
+  const above = look.lines.slice(Math.max(0, menu.first - 8), menu.first).filter((line) => !line.blank);
   return above.some((line) => !line.quote && asks.test(line.text));
 }

@@ -11,7 +11,7 @@ const recordings = readRecordings();
 
 /** Menus whose rows can be read from the text alone: opencode's are colours, Kimi's have a line of explanation each. */
 function menuPoints({ agent, points }: Recorded): readonly Point[] {
-  return agent === 'opencode'
+  return agent === 'opencode' || agent === 'kimi'
     ? []
     : points.filter(({ kind, selected }) => (kind === 'approval' || kind === 'trust') && selected !== undefined);
 }

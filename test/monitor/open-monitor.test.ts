@@ -12,7 +12,7 @@ interface Rig {
   readonly screens: Map<string, readonly string[]>;
   readonly looks: Map<string, number>;
   readonly told: { readonly at: number; readonly session: string; readonly verdict: Verdict }[];
-  show(session: string, lines: readonly string[]): void;
+  readonly show: (session: string, lines: readonly string[]) => void;
 }
 
 function rig(readKernel?: () => Promise<KernelWitness | null>): Rig {

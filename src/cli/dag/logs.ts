@@ -4,7 +4,8 @@ import { parseSessionId, sessionId } from '../../domain/ids.ts';
 import { followCast } from '../../host/follow-cast.ts';
 import { decodeRecording, renderTranscript } from '../../host/transcript.ts';
 import { CommandError } from '../exit.ts';
-import { castPath, findSession, type OpenedSession } from './session.ts';
+import type { FoundSession } from '../resolve.ts';
+import { castPath, describeEnd, findSession, type OpenedSession } from './session.ts';
 
 interface LogsFlags {
   readonly lines?: number;
@@ -33,19 +34,33 @@ async function logs(text: string, given: LogsFlags): Promise<void> {
   const flags = withDefaultLines(given);
   using opened = await findSession(withAttempt(text, flags.attempt), 'logs');
   const path = castPath(opened.home, opened.found);
-  if (!existsSync(path)) {
+  if (!existsSync(path) && !hasStarted(opened.found)) {
+    const end = opened.found.row?.end;
+    if (end?.kind === 'not-started') throw new CommandError('not-found', `${opened.found.id} was ${describeEnd(end)}`);
     throw new CommandError('not-found', `${opened.found.id} has no recording at ${path}`, [
       'it never started, or its recording was removed',
     ]);
   }
   if (flags.follow === true) return await follow(opened, path, flags);
-  if (flags.raw === true) {
-    const bytes = decodeRecording(path);
-    process.stdout.write(flags.lines === undefined ? bytes : lastLinesOf(bytes, flags.lines));
+  if (flags.raw === true && flags.lines === undefined) await writeRaw(path);
+  else if (flags.raw === true) {
+    process.stdout.write(lastLinesOf(Buffer.concat([...decodeRecording(path)]), flags.lines ?? 0));
   } else {
     const rendered = lastLines(renderTranscript(path), flags.lines);
     if (flags.json === true) process.stdout.write(`${JSON.stringify({ id: opened.found.id, text: rendered })}\n`);
     else if (rendered !== '') process.stdout.write(`${rendered}\n`);
+  }
+}
+
+/** A session that has printed nothing has no recording. */
+function hasStarted({ living, row }: FoundSession): boolean {
+  return living !== null || (row !== null && row.pid !== null);
+}
+
+/** A recording may be larger than memory: it is handed on as fast as it is taken. */
+async function writeRaw(path: string): Promise<void> {
+  for (const bytes of decodeRecording(path)) {
+    if (!process.stdout.write(bytes)) await new Promise((resolve) => void process.stdout.once('drain', resolve));
   }
 }
 

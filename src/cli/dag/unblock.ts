@@ -32,6 +32,8 @@ export function command(into: Command): Command {
 async function unblock(session: string, said: string | undefined, flags: UnblockFlags): Promise<void> {
   const given = [said, flags.choose, flags.text, flags.keys].filter((one) => one !== undefined).length;
   if (given > 1) throw new CommandError('usage', 'give one answer: ANSWER, --choose, --text or --keys');
+  const { unblockMerge } = await import('./unblock-merge.ts');
+  if (await unblockMerge(session, flags.json === true)) return;
   using opened = await findSession(session, `unblock (pid ${process.pid})`);
   const { host, session: hosted } = livingOf(opened.found);
   const { id } = opened.found;

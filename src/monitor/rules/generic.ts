@@ -167,6 +167,17 @@ export const genericRules: readonly Rule[] = [
   { id: 'menu', state: 'blocked', kind: 'menu', priority: 935, shape: ['menu', 'buttons'] },
   { id: 'pager', state: 'blocked', kind: 'question', priority: 930, shape: ['pager'] },
   { id: 'editor', state: 'blocked', kind: 'question', priority: 930, shape: ['editor'] },
+  {
+    id: 'full-screen-tool',
+    state: 'blocked',
+    kind: 'menu',
+    priority: 928,
+    region: 'last-3',
+    any: [
+      /\b1 ?Help\s+2 ?\w+\s+3 ?View\b.*10 ?Quit/u,
+      /^\[(?:main|diff|log|tree|blob|blame|status|stage|refs|help|stash|grep)\] .{0,120}(?:\d+ of \d+|\d+%)/u,
+    ],
+  },
   { id: 'repl', state: 'blocked', kind: 'question', priority: 930, shape: ['repl'] },
   {
     id: 'title-action-required',
@@ -186,7 +197,7 @@ export const genericRules: readonly Rule[] = [
       /(?:\benter|\breturn|↵|⏎)(?: to|:)? ?(?:submit|select|confirm|choose|accept|approve|toggle|save)\b/iu,
       /\b(?:esc\w*|ctrl[+-]c|tab)\b/iu,
     ],
-    not: [/enter to send|to interrupt|\? for shortcuts|ctrl\+j|shift\+enter|newline/iu],
+    not: [/enter to send|\? for shortcuts|ctrl\+j|shift\+enter|newline/iu],
   },
   {
     id: 'choose-foot',
