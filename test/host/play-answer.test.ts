@@ -89,6 +89,7 @@ function openProgram(script: Script) {
 
   const ports: AnswerPorts = {
     look,
+    // oxlint-disable-next-line no-control-regex -- keys
     write: (text) => text.match(/\u001b\[.|[^]/g)?.forEach(press),
     confirms: () => {},
     pause(ms) {
