@@ -36,7 +36,7 @@ import { openRunWriter, type WriteError } from '../storage/write.ts';
 import { noAgents, startAction, type StartAgent } from './action.ts';
 import { collectArtifacts } from './artifacts.ts';
 import { openContext, type Context } from './context.ts';
-import { upstreamDir, writePrivate } from './files.ts';
+import { upstreamDir, writeUpstream } from './files.ts';
 import { Ledger } from './ledger.ts';
 import { collectOutput, noOutput, type Output } from './output.ts';
 import { spawnRollback, spawnTask, type SpawnFacts } from './spawn.ts';
@@ -87,6 +87,7 @@ type Owner =
   | { readonly kind: 'task'; readonly node: TaskNode; readonly attempt: number }
   | { readonly kind: 'rollback'; readonly node: TaskNode; readonly index: number; readonly attempt: number };
 
+const runningShownAfterMs = 20;
 const maxTimerMs = 2 ** 31 - 1;
 
 /**
@@ -114,6 +115,7 @@ export class Driver {
   #decided = false;
   #turn: NodeJS.Immediate | null = null;
   #timer: NodeJS.Timeout | null = null;
+  #soon: NodeJS.Timeout | null = null;
   /** Wishes whose outcome shows only later. */
   #pending = new Map<number, () => RequestOutcome | null>();
   /** The final messages of agents whose turn is done. */
@@ -157,6 +159,7 @@ export class Driver {
     if (connected !== null) this.#finish(connected);
     const end = await this.#end.promise;
     if (this.#timer !== null) clearTimeout(this.#timer);
+    if (this.#soon !== null) clearTimeout(this.#soon);
     this.#connection?.[Symbol.dispose]();
     return end;
   }
@@ -199,7 +202,8 @@ export class Driver {
     connection.listen({
       journal: (_, entry) => {
         this.#inbox.push(entry);
-        this.#wake();
+        if (entry.event.kind === 'spawned') this.#wakeSoon();
+        else this.#wake();
       },
       poke: () => this.poke(),
     });
@@ -304,8 +308,18 @@ export class Driver {
     });
   }
 
+  /** That a session runs decides nothing: it is written with what comes next, often the session's end, and shown soon. */
+  #wakeSoon(): void {
+    this.#soon ??= setTimeout(() => {
+      this.#soon = null;
+      this.#wake();
+    }, runningShownAfterMs);
+  }
+
   #runTurn(): void {
     if (!this.#isReady || this.#isEnded) return;
+    if (this.#soon !== null) clearTimeout(this.#soon);
+    this.#soon = null;
     const clock = this.#clock();
     for (const entry of this.#inbox.splice(0)) this.#take(entry, clock);
     for (const refusal of this.#refusals.splice(0)) this.#takeRefusal(refusal, clock);
@@ -561,7 +575,7 @@ export class Driver {
     if (output.summary.source !== 'none')
       this.#ledger.output({ task: task.id, attempt, text: output.text, ...output.summary });
     if (node.dependents.length > 0 || node.rescuer !== null) {
-      writePrivate(`${upstreamDir(home, settings.run)}/${task.id}`, output.text);
+      writeUpstream(upstreamDir(home, settings.run), task.id, attempt, output.text);
     }
     this.#ledger.artifacts(
       collectArtifacts(task, attempt, this.#workspaces.placed(task).workDir ?? settings.dag.workDir),
@@ -750,7 +764,7 @@ function isDiskTrouble(error: unknown): error is Error {
 }
 
 function withEnv(spawn: SpawnRequest, env: Record<string, string | null>): SpawnRequest {
-  return { ...spawn, env: { ...spawn.env, ...env } };
+  return Object.keys(env).length === 0 ? spawn : { ...spawn, env: { ...spawn.env, ...env } };
 }
 
 function endOfWrite(error: WriteError): DriveEnd {
