@@ -11,7 +11,7 @@ const matrix = /\/src\/(?:matrix|bridge|cli\/matrix)\//;
 const lightMatrix = /\/src\/(?:matrix\/[^/]+|matrix\/homeserver\/[^/]+|cli\/matrix\/[^/]+)\.ts$/;
 
 export default defineConfig({
-  input: { cli: 'src/cli/main.ts', host: 'src/host/main.ts' },
+  input: { cli: 'src/cli/main.ts', host: 'src/host/main.ts', 'hook-main': 'src/agents/hook-main.ts' },
   platform: 'node',
   preserveEntrySignatures: false,
   logLevel: 'silent',
