@@ -107,7 +107,7 @@ function step(world: World, { kind, pick }: { kind: number; pick: number }): voi
       if (gated !== undefined) world.ask({ kind: pick % 3 === 0 ? 'reject' : 'confirm', task: gated.task.id });
       return;
     case 12:
-      if (pick === 0) world.ask({ kind: 'abort', reason: 'enough' });
+      if (pick % 8 === 0) world.ask({ kind: 'abort', reason: 'enough' });
       return;
     default:
       block(world, node);
