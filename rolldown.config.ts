@@ -9,6 +9,7 @@ const bundled = new Set(['commander', 'smol-toml']);
 export default defineConfig({
   input: { cli: 'src/cli/main.ts', host: 'src/host/main.ts' },
   platform: 'node',
+  logLevel: 'silent',
   external: (id) => !id.startsWith('.') && !id.startsWith('/') && !bundled.has(id),
   output: {
     dir: 'dist',
