@@ -13,6 +13,7 @@ export interface CommandEntry {
 export const groups: Readonly<Record<string, string>> = {
   dag: 'run DAGs and look into their sessions',
   host: 'the background process that owns the terminals',
+  agents: 'the programs that do the work of tasks',
   config: 'what cis is set to, and where that was said',
 };
 
@@ -77,6 +78,18 @@ export const commands: readonly CommandEntry[] = [
     hidden: true,
     load: () => import('./host/serve.ts'),
   },
+  {
+    path: 'agents list',
+    summary: 'which agents there are, and which are installed',
+    load: () => import('./agents/list.ts'),
+  },
+  { path: 'agents show', summary: 'how an agent is started and read', load: () => import('./agents/show.ts') },
+  {
+    path: 'agents doctor',
+    summary: 'check the installed agents, without network',
+    load: () => import('./agents/doctor.ts'),
+  },
+  { path: 'agents record', summary: 'record an agent in this terminal', load: () => import('./agents/record.ts') },
   { path: 'config show', summary: 'every setting, and where it was said', load: () => import('./config/show.ts') },
   {
     path: 'config example',
@@ -92,4 +105,5 @@ export const commands: readonly CommandEntry[] = [
   { path: 'doctor', summary: 'check everything that cis needs', load: () => import('./doctor.ts') },
   { path: 'completion', summary: 'completion for bash, zsh or fish', load: () => import('./completion.ts') },
   { path: 'complete', summary: 'words for a shell to offer', hidden: true, load: () => import('./complete.ts') },
+  { path: 'hook', summary: "what an agent's hook calls", hidden: true, load: () => import('./hook.ts') },
 ];

@@ -121,6 +121,8 @@ export class Host {
         return this.#kill(body, reply);
       case 'answer':
         return reply(err({ kind: 'block-gone', block: body.block }));
+      case 'hook':
+        return reply(err({ kind: 'bad-request', detail: 'no session has this token' }));
       case 'status':
         return reply(ok({ kind: 'status', status: this.#status() }));
       case 'stop':

@@ -1,4 +1,5 @@
 import type { Answer, AnswerSource, Block } from '../domain/block.ts';
+import type { HookReport } from '../domain/hook.ts';
 import type { BlockId, RunId, SessionId } from '../domain/ids.ts';
 import type { KillCause, SessionEnd, SessionState } from '../domain/session.ts';
 
@@ -45,6 +46,8 @@ export type RequestBody =
       readonly answer: Answer;
       readonly source: AnswerSource;
     }
+  /** From `cis hook` inside a session, which is known by the token it was spawned with. */
+  | { readonly kind: 'hook'; readonly token: string; readonly report: HookReport }
   | { readonly kind: 'status' }
   | { readonly kind: 'stop'; readonly force: boolean };
 
@@ -61,7 +64,17 @@ export interface SpawnRequest {
   readonly env: Readonly<Record<string, string | null>>;
   readonly cols: number;
   readonly rows: number;
+  /** Set when the session is an agent's: which rules read its screen, and by which token its hooks are known. */
+  readonly agent?: SpawnedAgent;
   readonly recording: { readonly path: string; readonly maxBytes: number; readonly title: string };
+}
+
+export interface SpawnedAgent {
+  readonly name: string;
+  /** The name of its screen rules. */
+  readonly screen: string;
+  /** Random, of this session alone; the program has it as `CIS_HOOK_TOKEN`. Absent: it has no hooks. */
+  readonly hookToken?: string;
 }
 
 export interface AttachRequest {
