@@ -7,7 +7,7 @@ import { defineConfig } from 'rolldown';
 const bundled = new Set(['commander', 'smol-toml']);
 
 export default defineConfig({
-  input: { cli: 'src/cli/main.ts', host: 'src/host/main.ts' },
+  input: { cli: 'src/cli/main.ts', host: 'src/host/main.ts', 'hook-main': 'src/agents/hook-main.ts' },
   platform: 'node',
   logLevel: 'silent',
   external: (id) => !id.startsWith('.') && !id.startsWith('/') && !bundled.has(id),

@@ -32,6 +32,7 @@ function decide(into: Recorder, request: RunRequest, by: string): Decision {
     case 'retry':
       return request.task === null ? retryAll(into, by) : retry(into, request.task, request.withDependents, by);
     case 'mode':
+      if (isOver(into.model)) return refused(`run ${into.model.run} has ended (${into.model.state.kind})`);
       into.record({ kind: 'run-mode-changed', mode: request.mode, room: request.room });
       return done(`run ${into.model.run} is now in ${request.mode} mode`);
     default:

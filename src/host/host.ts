@@ -2,6 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { constants as os } from 'node:os';
 import { isAbsolute } from 'node:path';
 import { journalPath, type Home } from '../config/home.ts';
+import type { HookReport } from '../domain/hook.ts';
 import { parseRunId, parseSessionId, type RunId, type SessionId } from '../domain/ids.ts';
 import { err, ok, type Result } from '../domain/result.ts';
 import { unreachable } from '../domain/unreachable.ts';
@@ -122,7 +123,7 @@ export class Host {
       case 'answer':
         return reply(err({ kind: 'block-gone', block: body.block }));
       case 'hook':
-        return reply(err({ kind: 'bad-request', detail: 'no session has this token' }));
+        return this.#hear(body.token, body.report, reply);
       case 'status':
         return reply(ok({ kind: 'status', status: this.#status() }));
       case 'stop':
@@ -264,6 +265,15 @@ export class Host {
     if (body.graceMs !== null) return void session.stop(signal, body.graceMs, body.cause).then(() => reply(done));
     session.signal(signal, body.cause);
     reply(done);
+  }
+
+  /** The agent waits for the answer, which comes when the report is on disk: what it does next cannot overtake it. */
+  #hear(token: string, report: HookReport, reply: (value: Reply) => void): void {
+    const session = [...this.#sessions.values()].find((one) => one.isAlive && one.hookToken === token);
+    if (session === undefined) return reply(err({ kind: 'bad-request', detail: 'no session has this token' }));
+    session.hear(report);
+    this.#announcements.push(() => reply(done));
+    this.#settleSoon();
   }
 
   #stop(force: boolean, reply: (value: Reply) => void): void {

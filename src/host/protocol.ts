@@ -171,6 +171,12 @@ export type JournalEvent =
       readonly source: AnswerSource;
     }
   /** An agent's hook or the monitor says that its turn is done; `message` is its final message, when it could be had. */
-  | { readonly kind: 'turn-done'; readonly message: string | null; readonly rule: string }
+  | {
+      readonly kind: 'turn-done';
+      readonly message: string | null;
+      readonly rule: string;
+      /** The program's id of the conversation, when its hook told it. */
+      readonly thread?: string;
+    }
   | { readonly kind: 'recording-truncated'; readonly droppedBytes: number }
   | { readonly kind: 'recording-failed'; readonly reason: string };

@@ -1,3 +1,4 @@
+import type { HookReport } from '../domain/hook.ts';
 import type { RunId, SessionId } from '../domain/ids.ts';
 import type { KillCause, SessionEnd, SessionState } from '../domain/session.ts';
 import type { Attachment } from './attachment.ts';
@@ -26,6 +27,8 @@ export class Session {
   readonly id: SessionId;
   readonly run: RunId;
   readonly title: string;
+  /** By which its hooks are known; null: it has none. */
+  readonly hookToken: string | null;
   readonly startedAt = Date.now();
   readonly attachments = new Set<Attachment>();
   readonly screen: Screen;
@@ -50,6 +53,7 @@ export class Session {
     this.id = session;
     this.run = run;
     this.title = recording.title;
+    this.hookToken = spawn.agent?.hookToken ?? null;
     this.cols = cols;
     this.rows = rows;
     this.#watcher = watcher;
@@ -110,6 +114,13 @@ export class Session {
     this.#pty.resize(cols, rows);
     this.#recording.resize(cols, rows);
     this.screen.resize(cols, rows);
+  }
+
+  /** Writes down what its agent's hook reported, as far as it concerns whoever drives the run. */
+  hear(report: HookReport): void {
+    if (report.kind !== 'turn-done') return;
+    const { thread, message } = report;
+    this.#watcher.journal(this, { kind: 'turn-done', message, rule: 'hook', ...(thread === null ? {} : { thread }) });
   }
 
   /** Sends one signal to all processes of the session and leaves the rest to them. */

@@ -84,7 +84,7 @@ describe('a run that was', () => {
     `);
     expect(await world.cis(['dag', 'status', 'calm'])).toMatchObject({
       code: 4,
-      stderr: expect.stringContaining('no run "calm"'),
+      stderr: expect.stringContaining('there is no run "calm"'),
     });
   });
 
@@ -109,10 +109,7 @@ describe('a run that was', () => {
     expect(await world.cis(['dag', 'status', 'brave-o'])).toMatchObject({
       code: 6,
       stdout: '',
-      stderr: 'cis: "brave-o" is the beginning of several runs\n  brave-owl\n  brave-otter\n'.replace(
-        'brave-owl\n  brave-otter',
-        'brave-otter\n  brave-owl',
-      ),
+      stderr: 'cis: "brave-o" fits 2 runs: give more of it\n  brave-otter\n  brave-owl\n',
     });
   });
 
