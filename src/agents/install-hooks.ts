@@ -28,7 +28,7 @@ export function planHooks(start: AgentStart): HookPlan {
     case 'codex-notify':
       return { ...nothing, args: ['-c', `notify=${JSON.stringify(argv)}`] };
     case 'opencode-plugin':
-      return opencodeConfig(sessionDir, argv, env['OPENCODE_CONFIG_CONTENT']);
+      return opencodeConfig(start, argv);
     case 'defaults-file':
       return defaultsFile(
         join(sessionDir, 'defaults.json'),
@@ -70,12 +70,16 @@ function hookTable(argv: readonly string[], events: readonly string[], timeout: 
   return Object.fromEntries(events.map((event) => [event, [{ hooks: [hook] }]]));
 }
 
-function opencodeConfig(sessionDir: string, argv: readonly string[], given: string | undefined): HookPlan {
+function opencodeConfig({ sessionDir, mode, env }: AgentStart, argv: readonly string[]): HookPlan {
   const path = join(sessionDir, 'cis-hook.js');
-  const config = parseObject(given);
+  const config = parseObject(env['OPENCODE_CONFIG_CONTENT']);
   const plugins = Array.isArray(config['plugin']) ? (config['plugin'] as unknown[]) : [];
   const content = JSON.stringify({ ...config, plugin: [...plugins, `file://${path}`] });
-  return { args: [], env: { OPENCODE_CONFIG_CONTENT: content }, files: [{ path, content: opencodePlugin(argv) }] };
+  return {
+    args: [],
+    env: { OPENCODE_CONFIG_CONTENT: content },
+    files: [{ path, content: opencodePlugin(argv, mode) }],
+  };
 }
 
 function parseObject(text: string | undefined): Record<string, unknown> {

@@ -119,12 +119,19 @@ function readOpencode(json: Json): HookReport | null {
     case 'question.rejected':
       return { kind: 'working', thread };
     case 'session.idle':
+      if (json['rejected'] === true) return afterRejection(thread);
       return { kind: 'turn-done', thread, message: text(json['lastText']) };
     case 'session.error':
       return opencodeFailure(properties, thread);
     default:
       return null;
   }
+}
+
+/** A rejection ends the turn: the person has more to say, or ends the session. */
+function afterRejection(thread: string | null): HookReport {
+  const question = 'What should it do instead?';
+  return { kind: 'blocked', thread, block: 'question', question, command: null, tool: null };
 }
 
 function opencodePermission(properties: Json, thread: string | null): HookReport {

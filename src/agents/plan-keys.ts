@@ -8,7 +8,7 @@ export interface KeyStep {
   readonly then: Expect;
 }
 
-export type Expect =
+type Expect =
   /** The same question, with this choice selected. */
   | { readonly kind: 'selected'; readonly index: number }
   /** Something about the screen changed, colours included. */

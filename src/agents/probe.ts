@@ -18,7 +18,7 @@ export interface Probe {
 }
 
 /** A sign that it can reach a model; whether the key is good only the model's provider knows. */
-export type Login =
+type Login =
   | { readonly kind: 'variable'; readonly name: string }
   | { readonly kind: 'file'; readonly path: string }
   | { readonly kind: 'none' }
@@ -34,7 +34,7 @@ export async function probeAgent(profile: AgentProfile, env: Env): Promise<Probe
   return { path, version, tried: isTried(profile, version), login: findLogin(profile, env) };
 }
 
-export function isTried({ triedVersions }: AgentProfile, version: string | null): boolean {
+function isTried({ triedVersions }: AgentProfile, version: string | null): boolean {
   return version !== null && triedVersions.some((beginning) => version.startsWith(beginning));
 }
 

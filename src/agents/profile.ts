@@ -64,7 +64,7 @@ export type FinalMessage =
   /** Nothing better than what its terminal showed. */
   | { readonly kind: 'screen' };
 
-export interface Permission {
+interface Permission {
   /** By the words of `permission_mode`; `default` asks a person. */
   readonly modes: Readonly<Record<string, readonly string[]>>;
   /** Of `modes`: those that ask nobody. They need `skip_permissions` in the config. */
@@ -74,7 +74,7 @@ export interface Permission {
 }
 
 /** How the program is made to report to `cis hook` in this session alone, without touching the user's own configuration. */
-export type HookInstall =
+type HookInstall =
   | { readonly kind: 'none' }
   /** Claude Code: `--settings FILE`, merged with the user's own. */
   | { readonly kind: 'claude-settings'; readonly events: readonly string[] }
@@ -91,7 +91,7 @@ export interface CloseStep {
 }
 
 /** What tells, without network and without reading a secret, whether the program can reach a model. */
-export interface LoginProbe {
+interface LoginProbe {
   readonly env: readonly string[];
   /** Below the home directory, unless absolute. */
   readonly files: readonly string[];

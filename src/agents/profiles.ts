@@ -33,12 +33,3 @@ export function findProfile(name: string, tables: AgentTables): Result<AgentProf
     `unknown agent "${name}"${near === null ? '' : `, did you mean "${near}"?`} There are: ${names.join(', ')}; define it as [agents.${name}] in the config`,
   );
 }
-
-/** Every profile there is: the known ones, changed by the config, and those it defines; mistakes in the config are left out. */
-export function listProfiles(tables: AgentTables): AgentProfile[] {
-  const names = new Set([...knownProfiles.map((profile) => profile.name), ...Object.keys(tables)]);
-  return [...names].flatMap((name) => {
-    const found = findProfile(name, tables);
-    return found.ok ? [found.value] : [];
-  });
-}

@@ -12,8 +12,9 @@ export interface CommandEntry {
 /** Commands that have subcommands. */
 export const groups: Readonly<Record<string, string>> = {
   dag: 'run DAGs and look into their sessions',
+  agents: 'the programs that tasks run, and what is known of them',
   host: 'the background process that owns the terminals',
-  agents: 'the programs that do the work of tasks',
+  matrix: 'the account and the rooms that follow runs and answer them',
   config: 'what cis is set to, and where that was said',
 };
 
@@ -66,6 +67,9 @@ export const commands: readonly CommandEntry[] = [
   { path: 'dag confirm', summary: 'let a task start, or accept a failure', load: () => import('./dag/confirm.ts') },
   { path: 'dag reject', summary: 'keep a task from starting', load: () => import('./dag/reject.ts') },
   { path: 'dag vote', summary: 'say yes or no to a task', load: () => import('./dag/vote.ts') },
+  { path: 'dag diff', summary: 'what tasks changed in their worktrees', load: () => import('./dag/diff.ts') },
+  { path: 'dag merge', summary: 'merge that into your branch', load: () => import('./dag/merge.ts') },
+  { path: 'dag worktrees', summary: 'list the worktrees of a run', load: () => import('./dag/worktrees.ts') },
   { path: 'dag rm', summary: 'remove a run and its recordings', load: () => import('./dag/rm.ts') },
   { path: 'dag prune', summary: 'remove runs that ended long ago', load: () => import('./dag/prune.ts') },
   { path: 'dag sessions', summary: 'list terminal sessions', load: () => import('./dag/sessions.ts') },
@@ -83,6 +87,35 @@ export const commands: readonly CommandEntry[] = [
     hidden: true,
     load: () => import('./host/serve.ts'),
   },
+  { path: 'matrix up', summary: 'start a private homeserver on this machine', load: () => import('./matrix/up.ts') },
+  { path: 'matrix down', summary: 'stop it; its rooms stay', load: () => import('./matrix/down.ts') },
+  { path: 'matrix reset', summary: 'remove it with all it holds', load: () => import('./matrix/reset.ts') },
+  { path: 'matrix login', summary: 'log in to a homeserver', load: () => import('./matrix/login.ts') },
+  {
+    path: 'matrix logout',
+    summary: 'log out and forget the keys of this device',
+    load: () => import('./matrix/logout.ts'),
+  },
+  {
+    path: 'matrix whoami',
+    summary: 'the account, as the homeserver sees it',
+    load: () => import('./matrix/whoami.ts'),
+  },
+  {
+    path: 'matrix status',
+    summary: 'the account, the homeserver and what waits to be sent',
+    load: () => import('./matrix/status.ts'),
+  },
+  { path: 'matrix create-room', summary: 'make a room', load: () => import('./matrix/create-room.ts') },
+  { path: 'matrix join', summary: 'join a room', load: () => import('./matrix/join.ts') },
+  { path: 'matrix leave', summary: 'leave a room', load: () => import('./matrix/leave.ts') },
+  { path: 'matrix list-rooms', summary: 'the rooms this account is in', load: () => import('./matrix/list-rooms.ts') },
+  { path: 'matrix subscribe', summary: 'follow the runs of a room', load: () => import('./matrix/subscribe.ts') },
+  {
+    path: 'matrix verify',
+    summary: 'compare emoji, so that no client warns',
+    load: () => import('./matrix/verify.ts'),
+  },
   {
     path: 'agents list',
     summary: 'which agents there are, and which are installed',
@@ -95,6 +128,11 @@ export const commands: readonly CommandEntry[] = [
     load: () => import('./agents/doctor.ts'),
   },
   { path: 'agents record', summary: 'record an agent in this terminal', load: () => import('./agents/record.ts') },
+  {
+    path: 'agents test',
+    summary: 'what a screen is judged to be, and by which rule',
+    load: () => import('./agents/test.ts'),
+  },
   { path: 'config show', summary: 'every setting, and where it was said', load: () => import('./config/show.ts') },
   {
     path: 'config example',

@@ -192,7 +192,7 @@ export const agentKeys = {
   version: 'argv that prints the version, for `cis doctor`',
   env: 'table of variables it is started with',
   hooks: 'table: how it reports to `cis hook`',
-  screen: 'list of rules that read its screen',
+  rules: 'list of rules that read its screen, above those of cis',
   final_message: 'table: where its final message is found',
   close: 'keys that end it politely, such as "C-c C-c"',
   model: 'the model when the task names none',

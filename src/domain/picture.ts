@@ -91,12 +91,20 @@ export function openPicture(settings: RunSettings): PictureFold {
     picture,
     apply: ({ at, event }) => {
       Object.assign(picture, runChange(event, at, picture));
-      if ('task' in event) update(event.task, taskChange(event, at, settings.run));
+      if ('task' in event)
+        update(event.task, { ...taskChange(event, at, settings.run), ...afterConflict(event, tasks) });
     },
     set: (task, state, times) => update(task, { ...changeOfState(state), ...times }),
     setRun: (state, times) =>
       Object.assign(picture, { state: state.kind, reason: 'reason' in state ? state.reason : null, ...times }),
   };
+}
+
+/** A merge conflict that was resolved: the task is about to start, not running yet. */
+function afterConflict(event: CisEvent, tasks: ReadonlyMap<TaskId, TaskPicture>): Partial<TaskPicture> {
+  if (event.kind !== 'task-unblocked') return {};
+  const detail = tasks.get(event.task)?.detail;
+  return detail?.kind === 'block' && detail.block.kind === 'merge-conflict' ? { kind: 'starting' } : {};
 }
 
 function firstPicture(settings: RunSettings, position: number): TaskPicture {

@@ -1,8 +1,9 @@
+import type { Block } from './block.ts';
 import type { Condition, Operand } from './condition.ts';
 import type { Dag, Policy, Task } from './dag.ts';
 import type { Amendment, CisEvent, TaskEvent } from './event.ts';
 import { openHeap, type Heap } from './heap.ts';
-import type { RunId, SessionId, TaskId } from './ids.ts';
+import { sessionOfBlock, type RunId, type SessionId, type TaskId } from './ids.ts';
 import { runTransitions, type RunSettings, type RunState } from './run.ts';
 import type { KillCause } from './session.ts';
 import { settled, taskTransitions, type TaskState } from './task.ts';
@@ -283,6 +284,7 @@ function applyTaskEvent(model: RunModel, event: TaskEvent, clock: Clock): void {
     node.task = amendTask(node.task, event.change);
     return;
   }
+  if (event.kind === 'task-worktree-ready' || event.kind === 'task-work-committed') return;
   if (event.kind === 'task-reopened') reopen(node);
   count(node, event, clock);
   moveTask(model, node, nextTaskState(node, event, clock.at), event.kind === 'task-voted');
@@ -340,7 +342,9 @@ function count(node: TaskNode, event: TaskEvent, clock: Clock): void {
   }
 }
 
-function nextTaskState(node: TaskNode, event: Exclude<TaskEvent, { kind: 'task-amended' }>, at: number): TaskState {
+type Unchanging = 'task-amended' | 'task-worktree-ready' | 'task-work-committed';
+
+function nextTaskState(node: TaskNode, event: Exclude<TaskEvent, { kind: Unchanging }>, at: number): TaskState {
   switch (event.kind) {
     case 'task-reopened':
       return { kind: 'pending' };
@@ -355,8 +359,12 @@ function nextTaskState(node: TaskNode, event: Exclude<TaskEvent, { kind: 'task-a
     case 'task-running':
       return { kind: 'running', ...underWay(node, at), attempt: event.attempt, pid: event.pid };
     case 'task-blocked':
-      return { kind: 'blocked', ...underWay(node, at), attempt: event.attempt, block: event.block };
+      return blockedState(node, event.attempt, event.block, at);
     case 'task-unblocked':
+      if (node.state.kind === 'blocked' && node.state.session === null) {
+        const session = sessionOfBlock(event.block);
+        return { kind: 'starting', attempt: event.attempt, session, startedAt: node.state.startedAt };
+      }
       return { kind: 'running', ...underWay(node, at), attempt: event.attempt, pid: node.pid };
     case 'task-completed':
       return { kind: 'completed', attempt: event.attempt, startedAt: underWay(node, at).startedAt, endedAt: at };
@@ -375,6 +383,12 @@ function nextTaskState(node: TaskNode, event: Exclude<TaskEvent, { kind: 'task-a
     case 'task-cancelled':
       return { kind: 'cancelled', reason: event.reason };
   }
+}
+
+/** A merge conflict comes before the session. */
+function blockedState(node: TaskNode, attempt: number, block: Block, at: number): TaskState {
+  const { session, startedAt } = underWay(node, at);
+  return { kind: 'blocked', attempt, session: block.kind === 'merge-conflict' ? null : session, startedAt, block };
 }
 
 function votedState(node: TaskNode, by: string, vote: 'yes' | 'no'): TaskState {

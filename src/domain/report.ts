@@ -1,7 +1,7 @@
 import type { SessionId, TaskId } from './ids.ts';
 import type { RunPicture, TaskPicture } from './picture.ts';
 import type { TaskStateKind } from './task.ts';
-import { describeFailure, describeSkip } from './words.ts';
+import { describeFailure, describeSkip, leftRecording } from './words.ts';
 
 /** How a run went, task by task, as the end of `dag run`, `dag status` and `--json` say it. */
 export interface Report {
@@ -21,6 +21,7 @@ export interface TaskReport {
   readonly state: TaskStateKind;
   readonly attempts: number;
   readonly durationMs: number | null;
+  /** The last one that ran; null when there is nothing to look at. */
   readonly session: SessionId | null;
   /** Why it failed, was skipped or cancelled. */
   readonly why: string | null;
@@ -50,7 +51,7 @@ function reportTask(task: TaskPicture): TaskReport {
     state: task.kind,
     attempts: task.attempt,
     durationMs: between(task.startedAt, task.endedAt),
-    session: task.session,
+    session: detail.kind === 'failure' && !leftRecording(detail.failure) ? null : task.session,
     why: describeDetail(task),
     debt: detail.kind === 'failure' && detail.debt,
   };

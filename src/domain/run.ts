@@ -1,5 +1,6 @@
 import type { Dag, MatrixSettings, Task } from './dag.ts';
 import type { RunId } from './ids.ts';
+import type { Repository } from './workspace.ts';
 
 /**
  * One execution of a DAG.
@@ -42,6 +43,8 @@ export interface RunSettings {
   readonly defaultAgent: string | null;
   readonly agentMode: 'oneshot' | 'interactive';
   readonly createdAt: number;
+  /** Of the tasks with a worktree, where there was one when the run was made. */
+  readonly repositories?: readonly Repository[];
 }
 
 /** The agent of a task: its own, that of the conversation it carries on, else the default; null for a command, or when there is none. */

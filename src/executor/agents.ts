@@ -19,6 +19,9 @@ import { decodeRecording } from '../host/transcript.ts';
 import type { Start, StartRequest } from './action.ts';
 import { writePrivate } from './files.ts';
 
+/** More than any answer that is taken for an output (1 MiB). */
+const maxOutputBytes = 8 * 1024 * 1024;
+
 type AgentAction = Extract<Action, { kind: 'agent' }>;
 
 /** What a run has to do with agents: how they start, what they said last, how they are ended. */
@@ -57,7 +60,7 @@ export function openAgents(facts: AgentFacts): Agents {
       return readFinalMessage(form.finalMessage, {
         hook,
         file: readIfThere(join(sessionDir(home, settings.run, task.id, attempt), 'final-message')),
-        output: () => decodeRecording(recordingPath(home, settings.run, task.id, attempt)).toString('utf8'),
+        output: () => readOutput(recordingPath(home, settings.run, task.id, attempt)),
       });
     },
     closing(task) {
@@ -219,6 +222,18 @@ function conversationToCarryOn(facts: AgentFacts, task: Task, profile: AgentProf
 /** Of one attempt, 0700: its prompt, the settings that make it report, its final message. */
 function sessionDir(home: Home, run: RunId, task: TaskId, attempt: number): string {
   return join(home.sessions, run, `${task}#${attempt}.agent`);
+}
+
+/** The end of what the program wrote: its answer as data is the last that it says. */
+function readOutput(path: string): string {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for (const chunk of decodeRecording(path)) {
+    chunks.push(chunk);
+    size += chunk.length;
+    while (size - (chunks[0]?.length ?? 0) > maxOutputBytes) size -= chunks.shift()?.length ?? 0;
+  }
+  return Buffer.concat(chunks).toString('utf8');
 }
 
 function readIfThere(path: string): string | null {

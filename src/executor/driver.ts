@@ -10,6 +10,7 @@ import {
   openRecorder,
   planNext,
   recordAttemptEnd,
+  recordFailure,
   type EvaluateCondition,
   type Plan,
   type StopSession,
@@ -19,7 +20,10 @@ import { planRequest } from '../domain/plan-request.ts';
 import type { RequestOutcome } from '../domain/request.ts';
 import { err, ok } from '../domain/result.ts';
 import { agentOf, type RunSettings, type RunState } from '../domain/run.ts';
-import { parseSessionId } from '../domain/ids.ts';
+import { parseSessionId, sessionId } from '../domain/ids.ts';
+import { conflictBlock, listFiles } from '../domain/workspace.ts';
+import type { Task } from '../domain/dag.ts';
+import type { Prepared } from '../worktree/prepare.ts';
 import type { KillCause, SessionEnd } from '../domain/session.ts';
 import { readJournal } from '../host/journal.ts';
 import type { ConnectError, ConnectHost, HostConnection } from '../host/port.ts';
@@ -37,6 +41,7 @@ import { filesPath, upstreamDir, writePrivate } from './files.ts';
 import { Ledger } from './ledger.ts';
 import { collectOutput, noOutput, type Output } from './output.ts';
 import { spawnRollback, spawnTask, type SpawnFacts } from './spawn.ts';
+import { openWorkspaces, type Workspaces } from './workspaces.ts';
 
 export interface DriveOptions {
   readonly home: Home;
@@ -99,6 +104,7 @@ export class Driver {
   readonly #model: RunModel;
   readonly #ledger: Ledger;
   readonly #context: Context;
+  readonly #workspaces: Workspaces;
   readonly #facts: SpawnFacts;
   readonly #evaluate: EvaluateCondition;
   readonly #end = Promise.withResolvers<DriveEnd>();
@@ -123,6 +129,16 @@ export class Driver {
   #stops: { readonly session: SessionId; readonly cause: KillCause }[] = [];
   /** Files that tasks left and that are being hashed. */
   readonly #hashing = new Set<Promise<void>>();
+  /** What git has done meanwhile, to be taken in the next turn. */
+  #arrivals: ((clock: Clock) => void)[] = [];
+  /** What is done once the turn is committed. */
+  #afterwards: (() => void)[] = [];
+  /** Attempts that wait for a merge, by task: no session of theirs will tell their end. */
+  readonly #merging = new Map<TaskNode, number>();
+  /** Sessions whose worktree is being made. */
+  readonly #preparing = new Set<SessionId>();
+  /** Sessions that ended well, whose work is being committed. */
+  readonly #committing = new Set<SessionId>();
   /** Starts that a stopping host refused: they certainly did not happen. */
   readonly #unsent = new Set<SessionId>();
 
@@ -133,6 +149,7 @@ export class Driver {
     this.#ledger = new Ledger(model, openRunWriter(db, settings.run, epoch), (task) => agentOf(settings, task));
     this.#context = openContext(options);
     const leavesFiles = settings.dag.tasks.filter(({ outputs }) => outputs.length > 0).map(({ id }) => id);
+    this.#workspaces = openWorkspaces(options.home, settings, model);
     this.#facts = { ...options, leavesFiles: new Set(leavesFiles) };
     this.#evaluate = (task) => {
       if (task.condition === undefined) return ok(true);
@@ -185,6 +202,9 @@ export class Driver {
   #open(): void {
     const clock = this.#clock();
     const { epoch, startPaused, onlyRequests } = this.#options;
+    for (const node of this.#model.nodes) {
+      if (node.state.kind === 'blocked' && node.state.session === null) this.#merging.set(node, node.state.attempt);
+    }
     if (isOver(this.#model) || onlyRequests) return;
     this.#ledger.record({ kind: 'run-driver-changed', epoch, pid: process.pid, host: hostname() }, clock);
     this.#hash(readUnhashedArtifacts(this.#options.db, this.#options.settings.run));
@@ -241,11 +261,12 @@ export class Driver {
       const owner = event.kind === 'turn-done' ? this.#ownerOf(session) : null;
       if (event.kind === 'turn-done' && owner?.kind === 'task') this.#takeTurnDone(owner.node, session, event);
     }
+    for (const entry of entries) if (entry.event.kind === 'ended' && entry.seq <= this.#cursor) this.#endAgain(entry);
     for (const one of this.#openSessions()) {
       if (living.has(one.session) || ended.has(one.session)) this.#stopAgain(one.node);
       else if (
         !spawned.has(one.session) &&
-        (this.#unsent.has(one.session) || hello.value.status.startedAt < one.startedAt)
+        (this.#isUnlaunched(one.node) || this.#unsent.has(one.session) || hello.value.status.startedAt < one.startedAt)
       )
         this.#spawnAgain(one.session);
       else
@@ -256,6 +277,19 @@ export class Driver {
           event: { kind: 'ended', end: { kind: 'lost' } },
         });
     }
+  }
+
+  /** A session in a worktree is asked for after that was written down: until then it certainly did not start. */
+  #isUnlaunched(node: TaskNode | null): boolean {
+    if (node === null || node.task.workspace !== 'worktree' || !('attempt' in node.state)) return false;
+    return !this.#workspaces.isLaunched(node.task.id, node.state.attempt);
+  }
+
+  /** The end of a session in a worktree was read, but its driver died before the work was committed. */
+  #endAgain({ at, session, event }: JournalEntry): void {
+    const owner = this.#ownerOf(session);
+    if (owner?.kind !== 'task' || owner.node.task.workspace !== 'worktree') return;
+    this.#inbox.push({ seq: 0, at, session, event });
   }
 
   #openSessions(): { session: SessionId; startedAt: number; node: TaskNode | null }[] {
@@ -288,6 +322,7 @@ export class Driver {
       try {
         this.#runTurn();
       } catch (error) {
+        if (isDiskTrouble(error)) return this.#finish({ kind: 'cannot-write', detail: error.message });
         this.#isEnded = true;
         this.#end.reject(error);
       }
@@ -299,8 +334,10 @@ export class Driver {
     const clock = this.#clock();
     for (const entry of this.#inbox.splice(0)) this.#take(entry, clock);
     for (const refusal of this.#refusals.splice(0)) this.#takeRefusal(refusal, clock);
+    for (const take of this.#arrivals.splice(0)) take(clock);
     const stops = this.#isPoked ? this.#takeRequests(clock) : [];
     const plan = this.#plan(clock);
+    this.#closeMerges(clock);
     this.#settleWishes(clock);
     const starts = plan.events;
     if (!this.#commit()) return;
@@ -311,6 +348,7 @@ export class Driver {
     for (const event of starts) {
       if (event.kind === 'task-starting' || event.kind === 'run-rollback-starting') this.#start(event.session);
     }
+    for (const act of this.#afterwards.splice(0)) act();
     this.#afterTurn();
   }
 
@@ -336,7 +374,7 @@ export class Driver {
   #afterTurn(): void {
     const model = this.#model;
     if (isOver(model)) return this.#finish({ kind: 'over', state: model.state });
-    if (this.#isLeaving && model.active === 0) return this.#finish({ kind: 'needs-person' });
+    if (this.#isLeaving && this.#openSessions().length === 0) return this.#finish({ kind: 'needs-person' });
     if (this.#options.onlyRequests) return this.#leaveIfDone();
     if (this.#mustLeave()) return this.#leaveToPerson();
     this.#setTimer();
@@ -357,7 +395,7 @@ export class Driver {
   }
 
   #leaveToPerson(): void {
-    if (this.#model.active === 0) return this.#finish({ kind: 'needs-person' });
+    if (this.#openSessions().length === 0) return this.#finish({ kind: 'needs-person' });
     this.#isLeaving = true;
     for (const { session } of this.#openSessions()) this.#stop(session, 'no-wait');
   }
@@ -448,7 +486,7 @@ export class Driver {
       case 'recording-failed':
         return this.#ledger.note({ kind: 'session-recording-failed', session, reason: event.reason }, clock.at);
       case 'ended':
-        return this.#takeEnd(node, attempt, session, event.end, clock);
+        return this.#takeEndOf(node, attempt, session, event.end, clock);
     }
   }
 
@@ -494,16 +532,63 @@ export class Driver {
     if (isFirst && agents.closing(node.task) !== null) this.#stops.push({ session, cause: 'done' });
   }
 
-  #takeEnd(node: TaskNode, attempt: number, session: SessionId, end: SessionEnd, clock: Clock): void {
-    this.#closing.get(session)?.();
-    this.#closing.delete(session);
+  /** Work in a worktree is committed before its task counts as done. */
+  #takeEndOf(node: TaskNode, attempt: number, session: SessionId, end: SessionEnd, clock: Clock): void {
+    this.#letGo(session);
+    const counted = this.#countedEnd(node, session, end);
+    const isGood =
+      (counted.kind === 'exited' && counted.code === 0) || (counted.kind === 'killed' && counted.by === 'done');
+    if (node.task.workspace !== 'worktree' || !isGood) return this.#takeEnd(node, attempt, session, end, clock);
+    if (this.#committing.has(session)) return;
+    this.#committing.add(session);
+    this.#whenDone(this.#workspaces.commit(node.task), (committed, later) => {
+      this.#committing.delete(session);
+      if (this.#ownerOf(session)?.node !== node) return;
+      if (!committed.ok) return this.#takeEnd(node, attempt, session, end, later, committed.error);
+      const { commit, files, workspace } = committed.value;
+      const { branch } = workspace;
+      const event = { kind: 'task-work-committed', task: node.task.id, attempt, branch, commit, files } as const;
+      this.#ledger.record(event, later);
+      this.#takeEnd(node, attempt, session, end, later);
+    });
+  }
+
+  /** Takes what a promise gives in a turn of its own; its failure is a bug, and ends the driver. */
+  #whenDone<T>(promise: Promise<T>, take: (value: T, clock: Clock) => void): void {
+    promise.then(
+      (value) => {
+        this.#arrivals.push((clock) => take(value, clock));
+        this.#wake();
+      },
+      (error: unknown) => {
+        this.#isEnded = true;
+        this.#end.reject(error);
+      },
+    );
+  }
+
+  #takeEnd(
+    node: TaskNode,
+    attempt: number,
+    session: SessionId,
+    end: SessionEnd,
+    clock: Clock,
+    uncommitted: string | null = null,
+  ): void {
     const counted = this.#countedEnd(node, session, end);
     const output = this.#keepOutput(node, attempt, session, end);
     this.#ledger.ended(node.task.id, attempt, clock.at, end);
     this.#ledger.note({ kind: 'session-ended', session, end }, clock.at);
     const into = openRecorder(this.#model, clock);
-    recordAttemptEnd(into, node, counted, output.summary);
+    if (uncommitted === null) recordAttemptEnd(into, node, counted, output.summary);
+    else recordFailure(into, node, attempt, { kind: 'not-committed', reason: uncommitted }, output.summary);
     for (const event of into.plan.events) this.#ledger.note(event, clock.at);
+  }
+
+  /** The session has ended: nothing more is typed into it. */
+  #letGo(session: SessionId): void {
+    this.#closing.get(session)?.();
+    this.#closing.delete(session);
   }
 
   /** A program that was closed when its turn was done has done its task, whatever it exits with (130 after C-c, say). */
@@ -533,7 +618,7 @@ export class Driver {
   #keepArtifacts({ task }: TaskNode, attempt: number): void {
     if (task.outputs.length === 0) return;
     const { home, settings } = this.#options;
-    const found = findArtifacts(task, attempt, task.workDir ?? settings.dag.workDir);
+    const found = findArtifacts(task, attempt, this.#workspaces.placed(task).workDir ?? settings.dag.workDir);
     this.#ledger.artifacts(found);
     writePrivate(filesPath(home, settings.run, task.id), found.map(({ path }) => `${path}\n`).join(''));
     this.#hash(found);
@@ -569,11 +654,47 @@ export class Driver {
   }
 
   #takeRequest({ id, request, by }: OpenRequest, clock: Clock): readonly StopSession[] {
+    const node = request.kind === 'unblock' ? this.#model.byId.get(request.task) : undefined;
+    if (node !== undefined && node.state.kind === 'blocked' && node.state.session === null) {
+      this.#resolve(id, node);
+      return [];
+    }
     const planned = planRequest(this.#model, request, by, clock);
     for (const event of planned.plan.events) this.#ledger.note(event, clock.at);
     if (planned.outcome !== 'pending') this.#decide(id, planned.outcome, clock);
     else if (planned.check !== undefined) this.#pending.set(id, planned.check);
     return planned.plan.stops;
+  }
+
+  /** A person says that a merge conflict is resolved: git is asked, and the start goes on. */
+  #resolve(id: number, node: TaskNode): void {
+    let outcome: RequestOutcome | null = null;
+    this.#pending.set(id, () => outcome);
+    const name = `${this.#model.run}:${node.task.id}`;
+    this.#whenDone(this.#workspaces.resolve(node.task.id), (resolved, clock) => {
+      const { state } = node;
+      if (state.kind !== 'blocked' || state.session !== null) {
+        outcome = { kind: 'refused', reason: `${name} waits no more: it is ${state.kind}` };
+      } else if (resolved.kind === 'resolved') {
+        const { attempt, block } = state;
+        outcome = { kind: 'done', said: `${name} goes on` };
+        this.#ledger.record({ kind: 'task-unblocked', task: node.task.id, attempt, block: block.id }, clock);
+        const session = sessionId(this.#model.run, node.task.id, attempt);
+        if (!this.#options.onlyRequests) this.#afterwards.push(() => this.#start(session));
+      } else if (resolved.kind === 'unresolved') {
+        outcome = { kind: 'refused', reason: `${name} still has conflicts in ${listFiles(resolved.files)}` };
+      } else outcome = { kind: 'refused', reason: `${name} cannot go on: ${resolved.reason}` };
+    });
+  }
+
+  /** Attempts that ended in a merge conflict, by skip, abort or a time limit, have an end in the table as well. */
+  #closeMerges({ at }: Clock): void {
+    for (const [node, attempt] of this.#merging) {
+      if (node.state.kind === 'blocked' || node.state.kind === 'starting') continue;
+      this.#merging.delete(node);
+      if (isActive(node)) continue;
+      this.#ledger.ended(node.task.id, attempt, at, { kind: 'not-started', reason: 'its merge was not finished' });
+    }
   }
 
   #settleWishes(clock: Clock): void {
@@ -600,12 +721,57 @@ export class Driver {
   #spawn(owner: Owner, session: SessionId): void {
     const { node, attempt } = owner;
     if (owner.kind === 'rollback') {
-      return this.#send(spawnRollback(this.#facts, node.task, owner.index, attempt, session));
+      const task = this.#workspaces.placed(node.task);
+      return this.#send(
+        withEnv(spawnRollback(this.#facts, task, owner.index, attempt, session), this.#workspaces.env(task)),
+      );
     }
+    if (node.task.workspace === 'worktree') return this.#prepare(node, attempt, session);
+    this.#launch(node.task, attempt, session);
+  }
+
+  /** Makes the worktree first; the session follows once that is in the log. */
+  #prepare(node: TaskNode, attempt: number, session: SessionId): void {
+    if (this.#preparing.has(session) || this.#options.onlyRequests) return; // whoever drives the run next does it
+    this.#preparing.add(session);
+    this.#whenDone(this.#workspaces.prepare(node.task, attempt), (prepared, clock) => {
+      this.#preparing.delete(session);
+      if (this.#ownerOf(session)?.node === node && node.state.kind === 'starting') {
+        this.#takePrepared(node, attempt, session, prepared, clock);
+      }
+    });
+  }
+
+  #takePrepared(node: TaskNode, attempt: number, session: SessionId, prepared: Prepared, clock: Clock): void {
+    const task = node.task.id;
+    if (node.stop !== null || this.#isLeaving) {
+      const end: SessionEnd = { kind: 'killed', by: node.stop?.cause ?? 'no-wait', signal: 'SIGTERM' };
+      return this.#takeEnd(node, attempt, session, end, clock);
+    }
+    switch (prepared.kind) {
+      case 'failed':
+        return this.#takeEnd(node, attempt, session, { kind: 'not-started', reason: prepared.reason }, clock);
+      case 'conflict': {
+        const block = conflictBlock(this.#model.run, task, attempt, prepared.conflict, clock.at);
+        this.#merging.set(node, attempt);
+        return this.#ledger.record({ kind: 'task-blocked', task, attempt, block }, clock);
+      }
+      case 'ready': {
+        const { path, branch, start } = prepared.workspace;
+        const { kept } = prepared;
+        const base = start ?? '';
+        this.#ledger.record({ kind: 'task-worktree-ready', task, attempt, path, branch, base, kept }, clock);
+        this.#afterwards.push(() => this.#launch(this.#workspaces.launch(node.task), attempt, session));
+      }
+    }
+  }
+
+  #launch(task: Task, attempt: number, session: SessionId): void {
     const { home, settings, agents } = this.#options;
-    const request = { home, settings, task: node.task, attempt, context: this.#context };
+    const request = { home, settings, task, attempt, context: this.#context };
     const start = startAction(request, agents);
-    if (start.ok) this.#send(spawnTask(this.#facts, node.task, attempt, session, start.value));
+    if (start.ok)
+      this.#send(withEnv(spawnTask(this.#facts, task, attempt, session, start.value), this.#workspaces.env(task)));
     else this.#refuse(session, start.error);
   }
 
@@ -659,6 +825,16 @@ export class Driver {
     if (error.kind !== 'superseded') return { kind: 'cannot-write', detail: error.detail };
     return { kind: 'superseded', by: readLease(this.#options.db, this.#options.settings.run) };
   }
+}
+
+/** The machine refuses a file of ours; nothing of this turn was committed, so whoever carries on takes it again. */
+function isDiskTrouble(error: unknown): error is Error {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  return /^(ENOSPC|EDQUOT|EROFS|EACCES|EPERM|EIO|ENOTDIR|EMFILE|ENFILE)$/.test(code);
+}
+
+function withEnv(spawn: SpawnRequest, env: Record<string, string | null>): SpawnRequest {
+  return { ...spawn, env: { ...spawn.env, ...env } };
 }
 
 function definedOnly(env: Readonly<Record<string, string | undefined>>): Record<string, string> {

@@ -1,9 +1,9 @@
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { recordingPath, type Home } from '../config/home.ts';
 import type { OutputSummary } from '../domain/event.ts';
 import type { RunId, TaskId } from '../domain/ids.ts';
 import { cutBytes } from '../domain/prompt.ts';
-import { renderTranscript } from '../host/transcript.ts';
+import { renderLast } from '../host/transcript.ts';
 import { outputPath } from './files.ts';
 
 /** The most that is kept of one output, in bytes of UTF-8. */
@@ -18,14 +18,16 @@ export const noOutput: OutputSummary = { bytes: 0, cutFrom: null, source: 'none'
 
 /**
  * Returns what an attempt leaves to its dependents: the file it wrote to `$CIS_OUTPUT`, else its agent's final message, else the
- * text that its terminal showed.
+ * text that its terminal showed, of which the end is kept.
  */
 export function collectOutput(home: Home, run: RunId, task: TaskId, attempt: number, message: string | null): Output {
   const file = readHead(outputPath(home, run, task, attempt));
   if (file !== null) return cutOutput(file.text, file.bytes, 'file');
   if (message !== null) return cutOutput(message, Buffer.byteLength(message), 'message');
-  const shown = renderTranscript(recordingPath(home, run, task, attempt), { isWhole: true });
-  return shown === '' ? { text: '', summary: noOutput } : cutOutput(shown, Buffer.byteLength(shown), 'screen');
+  const { text, bytes } = renderLast(recordingPath(home, run, task, attempt), maxBytes);
+  if (text === '') return { text, summary: noOutput };
+  const kept = Buffer.byteLength(text);
+  return { text, summary: { bytes: kept, cutFrom: bytes > kept ? bytes : null, source: 'screen' } };
 }
 
 function cutOutput(text: string, bytes: number, source: OutputSummary['source']): Output {
@@ -38,7 +40,7 @@ function cutOutput(text: string, bytes: number, source: OutputSummary['source'])
 function readHead(path: string): { readonly text: string; readonly bytes: number } | null {
   let fd: number;
   try {
-    fd = openSync(path, 'r');
+    fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK); // it may be a FIFO that nobody writes to
   } catch {
     return null;
   }

@@ -38,13 +38,13 @@ export async function followCast(path: string, living: Living | null, write: (by
   catchUp();
 }
 
-/** Reads what a recording got since the last look. Beyond the size limit it goes on in pieces of their own. */
+/** Reads what a recording got since the last look; there is none before the first output. Beyond the size limit it goes on in pieces of their own. */
 function openCastTail(path: string): Disposable & { read(): Buffer } {
-  let fd = openSync(path, 'r');
+  let fd = tryOpen(path);
   let pieces = 0;
   let at = 0;
 
-  function readLines(): string[] {
+  function readLines(fd: number): string[] {
     const chunk = Buffer.allocUnsafe(1024 * 1024);
     const chunks: Buffer[] = [];
     for (
@@ -63,19 +63,23 @@ function openCastTail(path: string): Disposable & { read(): Buffer } {
 
   return {
     read() {
-      const lines = readLines();
+      fd ??= tryOpen(path);
+      if (fd === null) return Buffer.alloc(0);
+      const lines = readLines(fd);
       for (let next = tryOpen(tailPath(path, pieces)); next !== null; next = tryOpen(tailPath(path, pieces))) {
-        lines.push(...readLines());
+        lines.push(...readLines(fd));
         closeSync(fd);
         fd = next;
         at = 0;
         pieces += 1;
-        lines.push(...readLines());
+        lines.push(...readLines(fd));
       }
       const events = lines.map(parseCastLine).filter((event) => event !== null);
       return Buffer.concat(events.flatMap(([, kind, data]) => (kind === 'o' ? [decodeText(data)] : [])));
     },
-    [Symbol.dispose]: () => closeSync(fd),
+    [Symbol.dispose]: () => {
+      if (fd !== null) closeSync(fd);
+    },
   };
 }
 

@@ -1,4 +1,3 @@
-import { mkdirSync } from 'node:fs';
 import { constants as os } from 'node:os';
 import { isAbsolute } from 'node:path';
 import { journalPath, type Home } from '../config/home.ts';
@@ -191,7 +190,6 @@ export class Host {
   #journalOf(run: RunId): Journal {
     const known = this.#journals.get(run);
     if (known !== undefined) return known;
-    mkdirSync(this.#options.home.sessions, { recursive: true, mode: 0o700 });
     const journal = openJournal(journalPath(this.#options.home, run));
     this.#journals.set(run, journal);
     return journal;

@@ -1,5 +1,6 @@
-import { closeSync, existsSync, fstatSync, mkdirSync, openSync, readSync, rmSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { makePrivateDir } from '../config/private-dir.ts';
 import { encodeBytes, splitUtf8, type CastHeader } from './cast.ts';
 import { writeWhole } from './journal.ts';
 
@@ -26,7 +27,7 @@ export function tailPath(path: string, number: number): string {
   return `${path}.tail-${number}`;
 }
 
-/** Opens a recording; a disk that refuses is told to `onFailed` and the session goes on without. */
+/** Opens a recording, whose file is made with the first output; a disk that refuses is told to `onFailed` and the session goes on without. */
 export function openRecording(options: RecordingOptions): Recording {
   const startedAt = performance.now();
   const file = openCastFile(options);
@@ -83,12 +84,16 @@ function openCastFile(options: RecordingOptions): CastFile {
   let tailCount = 0;
   let dropped = 0;
   let head: Piece | null = null;
-  guarded(() => {
-    makeDir(dirname(options.path));
-    rmSync(options.path, { force: true });
-    head = openPiece(options.path);
-    appendTo(head, `${JSON.stringify(options.header)}\n`, 0);
-  });
+  let hasBegun = false;
+
+  /** Made when there is something to write: many sessions print nothing, and a file is a tenth of what they cost. */
+  function begin(): void {
+    hasBegun = true;
+    guarded(() => {
+      head = openHead(options.path);
+      appendTo(head, `${JSON.stringify(options.header)}\n`, 0);
+    });
+  }
 
   function guarded(work: () => void): void {
     try {
@@ -123,6 +128,7 @@ function openCastFile(options: RecordingOptions): CastFile {
 
   return {
     append(at, kind, data, dataBytes) {
+      if (!hasBegun) begin();
       if (head === null) return;
       guarded(() => {
         const line = `[${at.toFixed(6)}, "${kind}", ${JSON.stringify(data)}]\n`;
@@ -146,9 +152,17 @@ function openCastFile(options: RecordingOptions): CastFile {
   };
 }
 
-/** The home is there; Node's own `recursive` does not end on file systems that refuse new names with ENOENT, such as /proc. */
-function makeDir(path: string): void {
-  if (!existsSync(path)) mkdirSync(path, { mode: 0o700 });
+/** A recording of that name is of an attempt which certainly did not begin: it is replaced. */
+function openHead(path: string): Piece {
+  try {
+    return openPiece(path);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EEXIST') rmSync(path, { force: true });
+    else if (code === 'ENOENT') makePrivateDir(dirname(path)); // not `recursive`: on /proc and its like, that does not end
+    else throw error;
+    return openPiece(path);
+  }
 }
 
 function droppedMarker(at: number, dropped: number): string {

@@ -1,41 +1,37 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readdirSync, readSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { decodeText, parseCastLine, type CastEvent, type CastHeader } from './cast.ts';
 import { newTerminal, writeNow } from './screen.ts';
 
-/** What a recording holds: `events` in order, output and resizes as they were recorded. */
-export interface CastFile {
-  readonly header: CastHeader | null;
-  readonly events: readonly CastEvent[];
-}
-
 export interface TranscriptOptions {
   readonly cols?: number;
   readonly rows?: number;
-  /** Of the text; what is more is cut from the front, where the oldest lines are. */
-  readonly maxBytes?: number;
-  /** The session has ended under a host that lives: its recording is one file. */
-  readonly isWhole?: boolean;
 }
 
-/**
- * Reads the recording of a session, living or ended; a missing one is empty. The pieces behind a full head are put together;
- * one that `isWhole` has none, and the directory of a large run is not searched for them.
- */
-export function readCast(path: string, isWhole = false): CastFile {
-  if (!existsSync(path)) return { header: null, events: [] };
-  const texts = [path, ...(isWhole ? [] : listTails(path))].map((piece) => readFileSync(piece, 'utf8'));
-  const lines = texts.flatMap((text) => text.split('\n'));
-  const events = lines
-    .slice(1)
-    .map(parseCastLine)
-    .filter((event) => event !== null);
-  return { header: parseHeader(lines[0] ?? ''), events };
+/** Text of which the oldest lines may be missing. */
+export interface LastText {
+  readonly text: string;
+  /** Bytes of the whole; what was not rendered counts as it was recorded. */
+  readonly bytes: number;
 }
 
-/** Gives back the exact bytes that the session wrote. */
-export function decodeRecording(path: string): Buffer {
-  return Buffer.concat(readCast(path).events.flatMap(([, kind, data]) => (kind === 'o' ? [decodeText(data)] : [])));
+/** What recordings are read in: a large one is never in memory as a whole. */
+const chunkBytes = 1024 * 1024;
+
+/** Gives the events of a recording in order, output and resizes; none when there is no such file. */
+export function* readCastEvents(path: string): Generator<CastEvent> {
+  for (const piece of piecesOf(path, false)) yield* readPiece(piece, 0);
+}
+
+/** The first line of a recording; null when there is none. */
+export function readCastHeader(path: string): CastHeader | null {
+  for (const line of readLines(path, 0)) return parseHeader(line);
+  return null;
+}
+
+/** Gives back the exact bytes that the session wrote, in pieces. */
+export function* decodeRecording(path: string): Generator<Buffer> {
+  for (const [, kind, data] of readCastEvents(path)) if (kind === 'o') yield decodeText(data);
 }
 
 /** Of a recording longer than this only the end is rendered: what a terminal shows at the end, it was told there. */
@@ -46,16 +42,65 @@ const maxRenderedBytes = 16 * 1024 * 1024;
  * each spinner, no blank lines at the end. `from` is the path of a recording or the bytes themselves.
  */
 export function renderTranscript(from: string | Buffer, options: TranscriptOptions = {}): string {
-  const text = typeof from === 'string' ? renderRecording(from, options) : renderBytes(from, options);
-  return cutFront(text, options.maxBytes ?? Infinity);
+  if (typeof from !== 'string') return renderBytes(from, options, maxScrollback);
+  return renderEnd(readEnd(from, maxRenderedBytes, false), options, maxScrollback);
 }
 
-function renderRecording(path: string, options: TranscriptOptions): string {
-  const { header, events } = readCast(path, options.isWhole);
-  const output = Buffer.concat(events.flatMap(([, kind, data]) => (kind === 'o' ? [decodeText(data)] : [])));
+/**
+ * Renders the end of the recording of a session that has ended under a host that lives, which is therefore one file, as at most
+ * `maxBytes` of text; what is more is cut from the front, where the oldest lines are. Costs what that much text costs, however
+ * long the recording is.
+ */
+export function renderLast(path: string, maxBytes: number): LastText {
+  const end = readEnd(path, maxBytes * recordedPerShown, true);
+  const shown = renderEnd(end, {}, maxBytes / shortLineBytes);
+  const bytes = Buffer.byteLength(shown);
+  return { text: bytes <= maxBytes ? shown : cutFront(shown, maxBytes), bytes: bytes + end.skippedBytes };
+}
+
+/** A recording has about twice the bytes of coloured text: times, colours, and control characters that take six. */
+const recordedPerShown = 4;
+/** Lines of which this many bytes a line fill the text are kept; of still shorter ones, fewer bytes. */
+const shortLineBytes = 20;
+const maxScrollback = 200_000;
+
+/** The end of a recording. */
+interface CastEnd {
+  readonly header: CastHeader | null;
+  readonly events: readonly CastEvent[];
+  /** Bytes of the recording before the first of the events. */
+  readonly skippedBytes: number;
+}
+
+function readEnd(path: string, maxBytes: number, isWhole: boolean): CastEnd {
+  const pieces = piecesOf(path, isWhole);
+  let room = maxBytes;
+  const read: CastEvent[][] = [];
+  let skippedBytes = 0;
+  for (const piece of pieces.toReversed()) {
+    const size = statSync(piece, { throwIfNoEntry: false })?.size ?? 0;
+    const from = Math.max(0, size - room);
+    skippedBytes += from;
+    if (from < size) read.unshift([...readPiece(piece, from)]);
+    room -= size - from;
+  }
+  return { header: pieces.length === 0 ? null : readCastHeader(path), events: read.flat(), skippedBytes };
+}
+
+function renderEnd({ header, events, skippedBytes }: CastEnd, options: TranscriptOptions, scrollback: number): string {
   const size = { cols: options.cols ?? header?.width ?? 80, rows: options.rows ?? header?.height ?? 24 };
-  if (isPlain(output) || !events.some(([, kind]) => kind === 'r')) return renderBytes(output, size);
-  const terminal = newTerminal(size.cols, size.rows, scrollbackLines);
+  const shown = renderEvents(events, size, scrollback);
+  return skippedBytes === 0 ? shown : shown.slice(shown.indexOf('\n') + 1); // it began within a line
+}
+
+function renderEvents(
+  events: readonly CastEvent[],
+  size: { readonly cols: number; readonly rows: number },
+  scrollback: number,
+): string {
+  const output = Buffer.concat(events.flatMap(([, kind, data]) => (kind === 'o' ? [decodeText(data)] : [])));
+  if (isPlain(output) || !events.some(([, kind]) => kind === 'r')) return renderBytes(output, size, scrollback);
+  const terminal = newTerminal(size.cols, size.rows, scrollback);
   for (const [, kind, data] of events) {
     if (kind === 'o') writeNow(terminal, decodeText(data));
     const resized = kind === 'r' ? /^(\d+)x(\d+)$/.exec(data) : null;
@@ -64,19 +109,22 @@ function renderRecording(path: string, options: TranscriptOptions): string {
   return readTerminal(terminal);
 }
 
-function renderBytes(bytes: Buffer, options: TranscriptOptions): string {
-  if (isPlain(bytes)) return renderPlain(bytes.toString('utf8'), options.cols ?? 80);
-  const terminal = newTerminal(options.cols ?? 80, options.rows ?? 24, scrollbackLines);
+function renderBytes(bytes: Buffer, options: TranscriptOptions, scrollback: number): string {
+  if (isPlain(bytes)) return renderPlain(bytes.toString('latin1').replaceAll(colours, ''), options.cols ?? 80);
+  const terminal = newTerminal(options.cols ?? 80, options.rows ?? 24, scrollback);
   writeNow(terminal, bytes.subarray(Math.max(0, bytes.length - maxRenderedBytes)));
   return readTerminal(terminal);
 }
 
-const scrollbackLines = 200_000;
+/** Colours and other attributes, which change nothing about the text. */
+// oxlint-disable-next-line no-control-regex
+const colours = /\u001b\[[0-9;:]*m/g;
 
-/** Whether output is what a terminal shows as it stands: printable ASCII, tabs and line ends. */
+/** Whether output is what a terminal shows as it stands: printable ASCII, tabs and line ends, and colours. */
 function isPlain(bytes: Buffer): boolean {
+  const text = bytes.toString('latin1').replaceAll('\r\n', '\n');
   // oxlint-disable-next-line no-control-regex
-  return !/[^\n\t\u0020-\u007e]/.test(bytes.toString('latin1').replaceAll('\r\n', '\n'));
+  return !/[^\n\t\u0020-\u007e]/.test(text.replaceAll(colours, ''));
 }
 
 /** Long lines are not broken: a terminal's wrapped lines are joined again as well. */
@@ -130,6 +178,46 @@ function cutFront(text: string, maxBytes: number): string {
 function parseHeader(line: string): CastHeader | null {
   try {
     return JSON.parse(line) as CastHeader;
+  } catch {
+    return null;
+  }
+}
+
+/** The files of a recording, oldest output first. One that `isWhole` is one file: the directory of a large run is not searched. */
+function piecesOf(path: string, isWhole: boolean): string[] {
+  if (statSync(path, { throwIfNoEntry: false }) === undefined) return [];
+  return isWhole ? [path] : [path, ...listTails(path)];
+}
+
+function* readPiece(path: string, from: number): Generator<CastEvent> {
+  for (const line of readLines(path, from)) {
+    const event = parseCastLine(line);
+    if (event !== null) yield event;
+  }
+}
+
+/** Gives the lines of a file from a place on; the first may be a part of one. A piece that goes meanwhile has none. */
+function* readLines(path: string, from: number): Generator<string> {
+  const fd = tryOpen(path);
+  if (fd === null) return;
+  try {
+    const chunk = Buffer.allocUnsafe(Math.min(chunkBytes, fstatSync(fd).size - from + 1));
+    let rest = Buffer.alloc(0);
+    for (let at = from, read = 0; (read = readSync(fd, chunk, 0, chunk.length, at)) > 0; at += read) {
+      const bytes = Buffer.concat([rest, chunk.subarray(0, read)]);
+      const end = bytes.lastIndexOf(10) + 1;
+      yield* bytes.toString('utf8', 0, end).split('\n');
+      rest = bytes.subarray(end);
+    }
+    if (rest.length > 0) yield rest.toString('utf8');
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function tryOpen(path: string): number | null {
+  try {
+    return openSync(path, 'r');
   } catch {
     return null;
   }

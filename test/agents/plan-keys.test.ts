@@ -54,7 +54,7 @@ describe('the keys of an answer', () => {
     expect(planKeys(vertical, question, { kind: 'text', text: 'use the staging database' })).toEqual({
       ok: true,
       value: [
-        { keys: 'use the staging database', then: { kind: 'shows', text: 'use the staging dat' + 'a' } },
+        { keys: 'use the staging database', then: { kind: 'shows', text: 'use the staging data' } },
         { keys: '\r', then: { kind: 'gone' } },
       ],
     });

@@ -81,7 +81,7 @@ describe('the start of an agent', () => {
     expect(plan('claude', { resume: 'abc' }).args.join(' ')).toContain('--resume abc');
     expect(plan('codex', { resume: 'abc' }).args.slice(0, 3)).toEqual(['resume', 'abc', '--no-daemon']);
     expect(plan('codex', { resume: 'abc', mode: 'oneshot' }).args.slice(3, 6)).toEqual(['exec', 'resume', 'abc']);
-    expect(plan('opencode', { resume: 'abc' }).args.slice(0, 2)).toEqual(['--session', 'abc']);
+    expect(plan('opencode', { resume: 'abc' }).args.slice(0, 3)).toEqual(['--mini', '--session', 'abc']);
     expect(refused('aider', { resume: 'abc', mode: 'oneshot' })).toContain('reuse_agent');
   });
 

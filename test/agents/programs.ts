@@ -10,7 +10,7 @@ export interface Program {
   readonly version: string;
 }
 
-export const programs: readonly Program[] = [
+const programs: readonly Program[] = [
   { name: 'claude', npm: '@anthropic-ai/claude-code', version: '2.1.329' },
   { name: 'codex', npm: '@openai/codex', version: '0.169.0' },
   { name: 'opencode', npm: 'opencode-ai', version: '1.18.33' },
@@ -34,7 +34,7 @@ export function programNamed(name: string): Program {
   return found;
 }
 
-export function isInstalled(program: Program): boolean {
+function isInstalled(program: Program): boolean {
   return existsSync(join(binOf(program), program.name));
 }
 

@@ -7,7 +7,7 @@ export interface Point {
   readonly fromMs: number;
   readonly toMs: number;
   readonly state: 'blocked' | 'working' | 'done' | 'idle';
-  readonly kind?: 'approval' | 'question' | 'trust' | 'login' | 'rate-limit' | 'error';
+  readonly kind?: 'approval' | 'question' | 'trust' | 'login' | 'rate-limit' | 'error' | 'password' | 'menu';
   readonly choices?: readonly string[];
   readonly selected?: number;
   readonly command?: string;

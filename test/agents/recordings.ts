@@ -162,7 +162,7 @@ const claude: Recording[] = [
       { kind: 'text', text: long, paceMs: 90, delayMs: 5_000 },
     ],
     steps: [
-      { ...claudeWorking, holdMs: 3_000 } as Step,
+      { ...claudeWorking, holdMs: 3_000 },
       { see: /step|Running|Bash/, is: { state: 'working', note: 'a command runs' }, holdMs: 3_000 },
       { wait: /parser is fine/ },
       { see: /esc to interrupt/, is: { state: 'working', note: 'the answer streams' }, holdMs: 1_500 },
@@ -324,7 +324,7 @@ const codex: Recording[] = [
       { kind: 'text', text: long, paceMs: 90, delayMs: 5_000 },
     ],
     steps: [
-      { ...codexWorking, holdMs: 3_000 } as Step,
+      { ...codexWorking, holdMs: 3_000 },
       { wait: /parser is fine/ },
       { see: /parser is fine/, is: { state: 'working', note: 'the answer streams' }, holdMs: 1_000 },
       codexDone,
@@ -519,11 +519,29 @@ const opencode: Recording[] = [
       { kind: 'text', text: long, paceMs: 90, delayMs: 5_000 },
     ],
     steps: [
-      { ...opencodeWorking, holdMs: 3_000 } as Step,
+      { ...opencodeWorking, holdMs: 3_000 },
       { wait: /parser is fine/, withinMs: 90_000 },
       { see: /esc interrupt/, is: { state: 'working', note: 'the answer streams' }, holdMs: 1_000 },
       opencodeDone,
       ...opencodeExit,
+    ],
+  },
+  {
+    name: 'opencode-mini-approve',
+    agent: 'opencode',
+    cols: 80,
+    rows: 24,
+    args: ['--mini', '--prompt', 'Make a file notes.txt'],
+    turns: [tool('touch notes.txt', 2_500), text('I made notes.txt, as you asked.')],
+    steps: [
+      {
+        see: /Permission required|Allow once/i,
+        is: { state: 'blocked', kind: 'approval', command: 'touch notes.txt' },
+      },
+      { keys: ENTER },
+      { wait: /I made notes\.txt/ },
+      { passMs: 2_000 },
+      { see: /I made notes\.txt/, is: { state: 'done' }, holdMs: 1_500 },
     ],
   },
   {
@@ -577,7 +595,7 @@ const qwen: Recording[] = [
     rows: 24,
     args: ['--approval-mode', 'default', '-i', 'Make a file notes.txt'],
     turns: [tool('touch notes.txt', 2_500), text('I made notes.txt, as you asked.')],
-    steps: [qwenWorking, { ...qwenAsk('touch notes.txt'), holdMs: 5_000 }, { keys: ENTER }, qwenDone, ...qwenExit],
+    steps: [qwenWorking, { ...qwenAsk('touch notes.txt'), holdMs: 1_000 }, { keys: ENTER }, qwenDone, ...qwenExit],
   },
   {
     name: 'qwen-reject-by-arrows',
@@ -658,11 +676,11 @@ const qwen: Recording[] = [
     rows: 24,
     args: ['--approval-mode', 'yolo', '-i', 'Look at the logs'],
     turns: [
-      tool('for i in 1 2 3 4 5 6; do echo "step $i: continue? [y/N] skipped"; sleep 1; done', 2_500),
-      { kind: 'text', text: long, paceMs: 90, delayMs: 5_000 },
+      tool('for i in 1 2 3; do echo "step $i: continue? [y/N] skipped"; sleep 1; done', 2_500),
+      { kind: 'text', text: long, paceMs: 30, delayMs: 2_500 },
     ],
     steps: [
-      { ...qwenWorking, holdMs: 3_000 } as Step,
+      { ...qwenWorking, holdMs: 3_000 },
       { wait: /parser is fine/ },
       { see: /parser is fine/, is: { state: 'working', note: 'the answer streams' }, holdMs: 1_000 },
       { wait: /never ask/ },
@@ -687,7 +705,7 @@ const qwen: Recording[] = [
       },
     ],
     steps: [
-      { see: /esc to cancel/, is: { state: 'working', note: '429 is tried again without a word' }, holdMs: 15_000 },
+      { see: /esc to cancel/, is: { state: 'working', note: '429 is tried again without a word' }, holdMs: 3_000 },
     ],
   },
   {

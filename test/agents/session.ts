@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
+import { hookSocketVariable, hookTokenVariable } from '../../src/agents/hook-client.ts';
 import { hookCommand } from '../../src/agents/hook-command.ts';
 import { planAgentStart, type AgentPlan } from '../../src/agents/plan-start.ts';
 import { findProfile } from '../../src/agents/profiles.ts';
@@ -37,7 +38,7 @@ const worlds =
     ? join(process.env['HOME'] ?? '/tmp', '.cache', 'cis-agent-worlds')
     : '/home/worlds';
 
-export interface TimedReport {
+interface TimedReport {
   readonly atMs: number;
   readonly report: HookReport;
 }
@@ -56,7 +57,7 @@ export interface AgentSession extends AsyncDisposable {
   close(): Promise<number>;
 }
 
-export interface SessionOptions {
+interface SessionOptions {
   readonly world: AgentWorld;
   readonly agent: string;
   readonly mode: AgentMode;
@@ -94,7 +95,7 @@ export async function openAgentSession(options: SessionOptions): Promise<AgentSe
   for (const file of plan.files) writeFileSync(file.path, file.content, { mode: 0o600 });
   const started = Date.now();
   const hooks = await openHookSocket(join(sessionDir, 'h.sock'), started);
-  const env = { ...base, ...plan.env, CIS_HOOK_SOCKET: hooks.path, CIS_HOOK_TOKEN: 'token-of-this-session' };
+  const env = { ...base, ...plan.env, [hookSocketVariable]: hooks.path, [hookTokenVariable]: 'token-of-this-session' };
   const { cols = 100, rows = 30 } = options;
   const terminal = openTerminal({ file: plan.file, args: plan.args, cwd: world.project, env, cols, rows });
   return {

@@ -4,8 +4,8 @@ import { expect, test } from 'vitest';
 import { journalPath, recordingPath } from '../../src/config/home.ts';
 import type { RunId, TaskId } from '../../src/domain/ids.ts';
 import { readJournal } from '../../src/host/journal.ts';
-import { decodeRecording, renderTranscript } from '../../src/host/transcript.ts';
-import { ask, followRun, spawnRequest } from '../support/sessions.ts';
+import { renderTranscript } from '../../src/host/transcript.ts';
+import { ask, followRun, spawnRequest, readRecording } from '../support/sessions.ts';
 import { openWorld, type World } from '../support/world.ts';
 
 const castOf = (world: World, task: string, attempt = 1): string =>
@@ -24,7 +24,7 @@ test('a session runs, is recorded, and its end is on disk when it is told', asyn
     [1, 'spawned'],
     [2, 'ended'],
   ]);
-  expect(decodeRecording(castOf(world, 'a')).toString()).toBe('hello\r\n');
+  expect(readRecording(castOf(world, 'a')).toString()).toBe('hello\r\n');
   expect(renderTranscript(castOf(world, 'a'))).toBe('hello');
   expect(statSync(castOf(world, 'a')).mode & 0o777).toBe(0o600);
 });

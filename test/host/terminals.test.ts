@@ -6,8 +6,8 @@ import { recordingPath } from '../../src/config/home.ts';
 import type { RunId, SessionId, TaskId } from '../../src/domain/ids.ts';
 import type { HostConnection } from '../../src/host/port.ts';
 import type { SpawnRequest } from '../../src/host/protocol.ts';
-import { decodeRecording, renderTranscript } from '../../src/host/transcript.ts';
-import { ask, fixture, followRun, spawnRequest, type Followed } from '../support/sessions.ts';
+import { renderTranscript } from '../../src/host/transcript.ts';
+import { ask, fixture, followRun, spawnRequest, type Followed, readRecording } from '../support/sessions.ts';
 import { openWorld, type World } from '../support/world.ts';
 
 const id = 'r:a' as SessionId;
@@ -90,7 +90,7 @@ test('a stopped program with a stopped child is killed too, with all of its sess
   await written(session.host, 'pid ');
   await ask(session.host, { kind: 'kill', session: id, signal: 'SIGTERM', graceMs: 2_000, cause: 'user' });
   expect((await session.run.endOf(id)).kind).toBe('killed');
-  const left = Number(/pid (\d+)/.exec(decodeRecording(castOf(world)).toString())?.[1]);
+  const left = Number(/pid (\d+)/.exec(readRecording(castOf(world)).toString())?.[1]);
   await gone(left);
 });
 
@@ -98,7 +98,7 @@ test('a process that was left behind on the terminal does not hold up the end', 
   await using world = openWorld();
   using session = await start(world, fixture('forks-and-lets-go.sh'));
   expect(await session.run.endOf(id)).toEqual({ kind: 'exited', code: 0 });
-  expect(decodeRecording(castOf(world)).toString()).toMatch(/^left \d+\r\n$/);
+  expect(readRecording(castOf(world)).toString()).toMatch(/^left \d+\r\n$/);
 });
 
 test('a program that closes its terminal, lives on and opens it again is recorded to its end', async () => {
@@ -107,7 +107,7 @@ test('a program that closes its terminal, lives on and opens it again is recorde
   await written(session.host, 'before');
   writeFileSync(join(world.dir, 'go'), '');
   expect(await session.run.endOf(id)).toEqual({ kind: 'exited', code: 7 });
-  expect(decodeRecording(castOf(world)).toString()).toBe('before\r\nafter\r\n');
+  expect(readRecording(castOf(world)).toString()).toBe('before\r\nafter\r\n');
 });
 
 test('a recording gives back every byte', async () => {
@@ -117,7 +117,7 @@ test('a recording gives back every byte', async () => {
   expect(await session.run.endOf(id)).toEqual({ kind: 'exited', code: 0 });
   const all = Array.from({ length: 256 }, (_, byte) => byte).filter((byte) => byte !== 10);
   const text = Buffer.from('zoë \u{1f600} \u{10ff41} \u{10ffff} \u{10fe00}');
-  expect(decodeRecording(castOf(world))).toEqual(Buffer.concat([text, Buffer.from(all), Buffer.from([0xe2, 0x82])]));
+  expect(readRecording(castOf(world))).toEqual(Buffer.concat([text, Buffer.from(all), Buffer.from([0xe2, 0x82])]));
   for (const line of readFileSync(castOf(world), 'utf8').trimEnd().split('\n'))
     expect(() => JSON.parse(line)).not.toThrow();
 });
@@ -131,7 +131,7 @@ test('a flood is recorded to the last byte, or its head and tail where the limit
   });
   await session.run.endOf(id);
   const dropped = session.run.entries.find(({ event }) => event.kind === 'recording-truncated');
-  const kept = decodeRecording(castOf(world)).toString();
+  const kept = readRecording(castOf(world)).toString();
   const all = Array.from({ length: 20_000 }, (_, i) => `line ${i} of a flood that goes on and on\r\n`).join('');
   expect(dropped?.event).toEqual({ kind: 'recording-truncated', droppedBytes: all.length - kept.length });
   expect(all.startsWith(kept.slice(0, 50_000))).toBe(true);
@@ -161,7 +161,7 @@ test('what is written just before the exit is kept whole, whatever was read befo
   for (const name of names) await ask(host, { kind: 'spawn', spawn: spawnRequest(world, `r:${name}`, script) });
   for (const name of names) {
     await run.endOf(`r:${name}`);
-    const recorded = decodeRecording(recordingPath(world.home, 'r' as RunId, name as TaskId, 1)).toString();
+    const recorded = readRecording(recordingPath(world.home, 'r' as RunId, name as TaskId, 1)).toString();
     expect(recorded).toBe(`${'x'.repeat(9_000)}end`);
   }
 });
@@ -184,7 +184,7 @@ test('a full disk stops the recording at a whole line, and the session goes on',
     expect(failed?.event).toMatchObject({ reason: expect.stringContaining('ENOSPC') as string });
     const lines = readFileSync(path, 'utf8').trimEnd().split('\n');
     for (const line of lines) expect(() => JSON.parse(line)).not.toThrow();
-    expect(decodeRecording(path).toString()).toMatch(/^line 0 of a flood/);
+    expect(readRecording(path).toString()).toMatch(/^line 0 of a flood/);
   } finally {
     spawnSync('umount', ['-l', disk]);
   }

@@ -21,7 +21,7 @@ export interface Scenario {
   readonly turns: readonly Turn[];
 }
 
-export interface ModelRequest {
+interface ModelRequest {
   readonly method: string;
   readonly url: string;
   readonly body: string;

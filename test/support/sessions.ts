@@ -1,3 +1,4 @@
+import { decodeRecording } from '../../src/host/transcript.ts';
 import { join } from 'node:path';
 import { recordingPath } from '../../src/config/home.ts';
 import { parseSessionId, type RunId, type SessionId } from '../../src/domain/ids.ts';
@@ -81,4 +82,9 @@ export async function ask(host: HostConnection, body: Parameters<HostConnection[
   const reply = await host.request(body);
   if (!reply.ok) throw new Error(JSON.stringify(reply.error));
   return reply.value;
+}
+
+/** The exact bytes that a session wrote. */
+export function readRecording(path: string): Buffer {
+  return Buffer.concat([...decodeRecording(path)]);
 }

@@ -23,6 +23,10 @@ export interface CisOptions {
   readonly env?: Readonly<Record<string, string | undefined>>;
   readonly cwd?: string;
   readonly stdin?: string;
+  /** Runs as another user; for tests of root. */
+  readonly uid?: number;
+  /** As a shell writes it: `077`. */
+  readonly umask?: string;
 }
 
 export interface TerminalOptions extends CisOptions {
@@ -108,7 +112,16 @@ function testEnv(base: string, home: Home): Record<string, string> {
 type RunOptions = CisOptions & { readonly env: Readonly<Record<string, string | undefined>> };
 
 function runCis(args: readonly string[], options: RunOptions): Promise<Ended> {
-  const child = spawn(node, [join(root, 'bin/cis'), ...args], { cwd: options.cwd, env: options.env, stdio: 'pipe' });
+  const who = options.uid === undefined ? {} : { uid: options.uid };
+  const command = [node, join(root, 'bin/cis'), ...args];
+  const [file = '', ...words] =
+    options.umask === undefined ? command : ['/bin/sh', '-c', `umask ${options.umask}; exec "$0" "$@"`, ...command];
+  const child = spawn(file, words, {
+    cwd: options.cwd,
+    env: options.env,
+    stdio: 'pipe',
+    ...who,
+  });
   const out: Buffer[] = [];
   const errors: Buffer[] = [];
   child.stdout.on('data', (chunk: Buffer) => out.push(chunk));

@@ -13,6 +13,7 @@ import type { AgentProfile } from '../profile.ts';
  * - `notify` gets one JSON argument when a turn is complete, also for the turn that makes up the session's title, whose thread is
  *   another one and whose prompt begins with "Generate a concise, single-line task title".
  * - `codex exec` never asks: what would need approval is refused. `--output-last-message FILE` has the final message.
+ * - Beside its model it looks up api.github.com at the start, whatever is switched off.
  * - Closing: `/quit`, Enter. It prints `codex resume ID` and exits 0.
  */
 export const codex: AgentProfile = {

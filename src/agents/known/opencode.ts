@@ -9,6 +9,10 @@ import type { AgentProfile } from '../profile.ts';
  *   may be empty (Enter).
  * - It paints nothing for some seconds after the start.
  * - `opencode run` rejects what would need permission by itself and goes on or ends; it exits 0 then.
+ * - With `--session` the prompt is dropped, but not in the small interface (`--mini`).
+ * - A plugin makes it install its dependencies into the user's configuration directory first (npm, so the network is tried: without
+ *   one it paints nothing for 10–80 s). After `Reject` comes `session.idle`, as after an answer.
+ * - `opencode run` ends before it has delivered `session.idle` to its plugins.
  * - Window title: `OC | TITLE OF THE SESSION`; it says nothing of the state.
  * - Closing: `/exit`, Enter. It prints `opencode -s ID` and exits 0.
  */
@@ -29,7 +33,7 @@ export const opencode: AgentProfile = {
     interactive: {
       args: ['{{ permission }}', '{{ model }}', '{{ resume }}', '--prompt', '{{ prompt }}'],
       promptBy: 'argument',
-      resume: ['--session', '{{ conversation }}'],
+      resume: ['--mini', '--session', '{{ conversation }}'],
       newConversation: null,
       finalMessage: { kind: 'hook' },
     },

@@ -1,10 +1,13 @@
 import { probeAgent, type Probe } from '../../agents/probe.ts';
 import type { AgentProfile } from '../../agents/profile.ts';
-import { findProfile, knownProfiles } from '../../agents/profiles.ts';
+import { findProfile, knownProfiles, type AgentTables } from '../../agents/profiles.ts';
+import { parseAgentDefaults, type AgentDefaults } from '../../agents/user-profile.ts';
 import { CommandError } from '../exit.ts';
 import { readConfig } from '../context.ts';
 
 export interface FoundAgent {
+  /** What a task gets that says nothing else. */
+  readonly defaults: AgentDefaults;
   readonly profile: AgentProfile;
   readonly probe: Probe;
 }
@@ -14,16 +17,20 @@ export async function findAgents(): Promise<FoundAgent[]> {
   const { config } = await readConfig();
   const names = new Set([...knownProfiles.map(({ name }) => name), ...Object.keys(config.agents)]);
   const profiles = [...names].map((name) => needProfile(name, config.agents));
-  return Promise.all(profiles.map(async (profile) => ({ profile, probe: await probeAgent(profile, process.env) })));
+  return Promise.all(profiles.map((profile) => look(profile, config.agents)));
 }
 
 export async function findAgent(name: string): Promise<FoundAgent> {
   const { config } = await readConfig();
-  const profile = needProfile(name, config.agents);
-  return { profile, probe: await probeAgent(profile, process.env) };
+  return look(needProfile(name, config.agents), config.agents);
 }
 
-function needProfile(name: string, tables: Parameters<typeof findProfile>[1]): AgentProfile {
+async function look(profile: AgentProfile, tables: AgentTables): Promise<FoundAgent> {
+  const probe = await probeAgent(profile, process.env);
+  return { profile, defaults: parseAgentDefaults(tables[profile.name]), probe };
+}
+
+function needProfile(name: string, tables: AgentTables): AgentProfile {
   const found = findProfile(name, tables);
   if (found.ok) return found.value;
   throw new CommandError(found.error.startsWith('unknown') ? 'not-found' : 'usage', found.error);

@@ -15,7 +15,7 @@ export function command(into: Command): Command {
 }
 
 function renderAgent(agent: FoundAgent): string[] {
-  const { profile, probe } = agent;
+  const { profile, probe, defaults } = agent;
   const { modes, skipping } = profile.permission;
   const modeNames = Object.keys(modes).map((mode) =>
     skipping.includes(mode) ? `${mode} (asks nobody: needs skip_permissions)` : mode,
@@ -26,7 +26,9 @@ function renderAgent(agent: FoundAgent): string[] {
     `  version      ${describeVersion(agent)}`,
     `  login        ${describeLogin(agent) || 'not known'}${probe.login.kind === 'none' ? `: ${profile.login.command}` : ''}`,
     ...(['interactive', 'oneshot'] as const).flatMap((mode) => renderForm(profile, mode)),
+    `  model        ${defaults.model ?? 'as the program is set'}`,
     `  permissions  ${modeNames.join(', ')}`,
+    ...(defaults.skipPermissions ? ['               skip_permissions is set: it asks nobody'] : []),
     `  reports      ${profile.hooks.kind === 'none' ? 'no hooks: its screen is read' : `by hooks of this session alone (${profile.hooks.kind})`}`,
     `  screen       rules "${profile.screen}"`,
   ];

@@ -4,7 +4,7 @@ import { unreachable } from '../../domain/unreachable.ts';
 import { attachTerminal, type AttachOutcome } from '../../host/attach.ts';
 import { nameKeys } from '../../host/detach-keys.ts';
 import { parseKeys } from '../../host/keys.ts';
-import { readCast, renderTranscript } from '../../host/transcript.ts';
+import { readCastHeader, renderTranscript } from '../../host/transcript.ts';
 import { CommandError } from '../exit.ts';
 import { castPath, describeEnd, findSession, hostError, type OpenedSession } from './session.ts';
 
@@ -76,7 +76,7 @@ function say(outcome: AttachOutcome, { found }: OpenedSession, detachKeys: reado
 /** What a session that has ended showed last, and how it ended. */
 function showEnded({ home, found }: OpenedSession): void {
   const path = castPath(home, found);
-  const rows = readCast(path).header?.height ?? 24;
+  const rows = readCastHeader(path)?.height ?? 24;
   const lines = renderTranscript(path).split('\n').slice(-rows);
   const end = found.row?.end ?? null;
   process.stdout.write(`${lines.join('\n')}\n[${found.id} ${end === null ? 'has ended' : describeEnd(end)}]\n`);

@@ -1,7 +1,8 @@
 import { spawn } from 'node:child_process';
-import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Home } from '../../config/home.ts';
+import { makePrivateDir } from '../../config/private-dir.ts';
 import type { RunSettings } from '../../domain/run.ts';
 import { CommandError } from '../exit.ts';
 
@@ -28,7 +29,7 @@ export async function startInBackground(
   settings: RunSettings,
   { noWait, paused, takeover }: Pick<BackgroundOrder, 'noWait' | 'paused' | 'takeover'>,
 ): Promise<void> {
-  mkdirSync(home.logs, { recursive: true, mode: 0o700 });
+  makePrivateDir(home.logs);
   const log = join(home.logs, `${settings.run}.log`);
   const fd = openSync(log, 'a', 0o600);
   const { maxWorkers, defaultAgent, agentMode, vars } = settings;

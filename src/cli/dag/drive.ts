@@ -67,9 +67,18 @@ export async function driveRun(request: DriveRequest): Promise<void> {
     show: (events) => view.show(events),
   });
   const end = await driveUntilEnd(request, driver, view);
-  releaseLease(db, settings.run, lease.value);
+  tryRelease(db, settings, lease.value);
   view.close();
   await tell(request, end, view, options);
+}
+
+/** On a full disk the lease stays: whoever comes next sees that its holder is dead. */
+function tryRelease(db: Db, settings: RunSettings, epoch: number): void {
+  try {
+    releaseLease(db, settings.run, epoch);
+  } catch {
+    // what is wrong with the disk is said by the driver's end
+  }
 }
 
 function refusedBy(settings: RunSettings, holder: Lease): CommandError {
@@ -158,13 +167,15 @@ async function tell(
     case 'cannot-write':
       throw new CommandError(
         'failed',
-        `the database ${request.home.database} cannot be written (${end.detail}): nothing new is started`,
+        `${request.home.dir} cannot be written (${end.detail}): nothing new is started, living sessions go on`,
         [`free some space, then carry on: cis dag execute --run-id ${settings.run}`],
       );
     case 'no-host':
-      throw new CommandError('unreachable', describeConnectError(end.error), [
-        `then carry on: cis dag execute --run-id ${settings.run}`,
-      ]);
+      throw new CommandError(
+        end.error.kind === 'not-yours' ? 'refused' : 'unreachable',
+        describeConnectError(end.error),
+        [`then carry on: cis dag execute --run-id ${settings.run}`],
+      );
   }
 }
 

@@ -4,7 +4,8 @@ import { parseSessionId, sessionId } from '../../domain/ids.ts';
 import { followCast } from '../../host/follow-cast.ts';
 import { decodeRecording, renderTranscript } from '../../host/transcript.ts';
 import { CommandError } from '../exit.ts';
-import { castPath, findSession, type OpenedSession } from './session.ts';
+import type { FoundSession } from '../resolve.ts';
+import { castPath, describeEnd, findSession, type OpenedSession } from './session.ts';
 
 interface LogsFlags {
   readonly lines?: number;
@@ -28,17 +29,31 @@ export function command(into: Command): Command {
 async function logs(text: string, flags: LogsFlags): Promise<void> {
   using opened = await findSession(withAttempt(text, flags.attempt), 'logs');
   const path = castPath(opened.home, opened.found);
-  if (!existsSync(path)) {
+  if (!existsSync(path) && !hasStarted(opened.found)) {
+    const end = opened.found.row?.end;
+    if (end?.kind === 'not-started') throw new CommandError('not-found', `${opened.found.id} was ${describeEnd(end)}`);
     throw new CommandError('not-found', `${opened.found.id} has no recording at ${path}`, [
       'it never started, or its recording was removed',
     ]);
   }
-  if (flags.follow === true) return follow(opened, path, flags);
-  if (flags.raw === true) process.stdout.write(decodeRecording(path));
+  if (flags.follow === true) return await follow(opened, path, flags); // the connection is closed on return
+  if (flags.raw === true) await writeRaw(path);
   else {
     const rendered = lastLines(renderTranscript(path), flags.lines);
     if (flags.json === true) process.stdout.write(`${JSON.stringify({ id: opened.found.id, text: rendered })}\n`);
     else if (rendered !== '') process.stdout.write(`${rendered}\n`);
+  }
+}
+
+/** A session that has printed nothing has no recording. */
+function hasStarted({ living, row }: FoundSession): boolean {
+  return living !== null || (row !== null && row.pid !== null);
+}
+
+/** A recording may be larger than memory: it is handed on as fast as it is taken. */
+async function writeRaw(path: string): Promise<void> {
+  for (const bytes of decodeRecording(path)) {
+    if (!process.stdout.write(bytes)) await new Promise((resolve) => void process.stdout.once('drain', resolve));
   }
 }
 

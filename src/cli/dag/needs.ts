@@ -17,6 +17,8 @@ export function describeNeeds({ run }: RunSettings, db: Db): string[] {
           ? [`  ${id} needs votes: cis dag vote ${id} yes|no`]
           : [`  ${id} needs a word: cis dag confirm|reject ${id}`];
       case 'blocked':
+        if (state.block.kind === 'merge-conflict')
+          return [`  ${id}: ${state.block.question}, then: cis dag unblock ${id}`];
         return [`  ${id} asks: cis dag attach ${id}`];
       default:
         return [];

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { InvalidArgumentError, type Command } from 'commander';
 import { decodeText } from '../../host/cast.ts';
-import { readCast } from '../../host/transcript.ts';
+import { readCastEvents } from '../../host/transcript.ts';
 import { CommandError } from '../exit.ts';
 import { castPath, findSession } from './session.ts';
 
@@ -24,7 +24,7 @@ async function replay(text: string, flags: ReplayFlags): Promise<void> {
   const path = castPath(opened.home, opened.found);
   if (!existsSync(path)) throw new CommandError('not-found', `${opened.found.id} has no recording at ${path}`);
   let playedAt = 0;
-  for (const [at, kind, data] of readCast(path).events) {
+  for (const [at, kind, data] of readCastEvents(path)) {
     const pause = Math.min(Math.max(0, at - playedAt), flags.idleLimit ?? Infinity) / flags.speed;
     playedAt = at;
     if (kind !== 'o') continue;

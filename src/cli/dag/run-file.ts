@@ -1,7 +1,9 @@
 import type { LoadedConfig } from '../../config/load.ts';
 import { parseRunId, type RunId } from '../../domain/ids.ts';
 import type { PlanFacts } from '../../domain/plan-text.ts';
+import type { Dag } from '../../domain/dag.ts';
 import type { RunSettings } from '../../domain/run.ts';
+import type { Repository } from '../../domain/workspace.ts';
 import { nameRun } from '../../domain/run-name.ts';
 import { createRun } from '../../storage/create.ts';
 import type { Db } from '../../storage/open.ts';
@@ -25,7 +27,7 @@ export async function runFile(file: string, flags: RunFlags): Promise<void> {
   if (flags.dryRun) return dryRun(choice, flags, loaded);
   await refuseNeeds(file, choice, loaded.config);
   const db = openToWrite(home());
-  const settings = create(db, choice, flags);
+  const settings = create(db, { ...choice, ...(await findRepositories(dag)) }, flags);
   const driveFlags = { json: flags.json === true, noWait: !flags.wait, paused: flags.paused === true };
   if (!flags.detach) {
     const more = { isBackground: false, takeover: false };
@@ -49,6 +51,16 @@ async function dryRun(choice: Chosen, flags: RunFlags, { config }: LoadedConfig)
   const needs = await listNeeds(choice, config);
   const mask = await openScreenRedactor(config);
   (await import('./print-plan.ts')).printPlan(choice.dag, facts, { needs, mask, json: flags.json === true });
+}
+
+/** The repositories of tasks with a worktree; one that cannot be used is the task's failure, when its turn comes. */
+async function findRepositories(dag: Dag): Promise<{ readonly repositories?: readonly Repository[] }> {
+  const own = dag.tasks.filter((task) => task.workspace === 'worktree').map((task) => task.workDir ?? dag.workDir);
+  if (own.length === 0) return {};
+  const { findRepository } = await import('../../worktree/repository.ts');
+  const found = await Promise.all([...new Set(own)].map((workDir) => findRepository(workDir)));
+  const repositories = found.flatMap((one) => (one.ok ? [one.value] : []));
+  return repositories.length === 0 ? {} : { repositories };
 }
 
 function create(db: Db, choice: Chosen, flags: RunFlags): RunSettings {

@@ -11,6 +11,8 @@ export function command(into: Command): Command {
 
 /** Types the answer and Enter. */
 async function unblock(session: string, answer: string | undefined, flags: { readonly json?: boolean }): Promise<void> {
+  const { unblockMerge } = await import('./unblock-merge.ts');
+  if (await unblockMerge(session, flags.json === true)) return;
   using opened = await findSession(session, `unblock (pid ${process.pid})`);
   const { host } = livingOf(opened.found);
   const { id } = opened.found;
