@@ -1,11 +1,7 @@
 import { connect } from 'node:net';
-import type { HookReport } from '../domain/hook.ts';
+import { hookSocketVariable, hookTokenVariable, type HookReport } from '../domain/hook.ts';
 import { frameJson, openFrameReader } from '../host/frame.ts';
 import { interpretHook } from './interpret-hook.ts';
-
-/** A session finds its host by these; without them a hook is silent, so that a copied command harms nobody. */
-export const hookSocketVariable = 'CIS_HOOK_SOCKET';
-export const hookTokenVariable = 'CIS_HOOK_TOKEN';
 
 /** The agent waits for its hook: after this it goes on, whatever became of the report. */
 const patienceMs = 2_000;

@@ -12,8 +12,8 @@ export interface CommandEntry {
 /** Commands that have subcommands. */
 export const groups: Readonly<Record<string, string>> = {
   dag: 'run DAGs and look into their sessions',
-  agents: 'the programs that tasks run, and what is known of them',
   host: 'the background process that owns the terminals',
+  agents: 'the programs that do the work of tasks',
   matrix: 'the account and the rooms that follow runs and answer them',
   config: 'what cis is set to, and where that was said',
 };
@@ -79,6 +79,11 @@ export const commands: readonly CommandEntry[] = [
   { path: 'dag send', summary: 'type into a session', load: () => import('./dag/send.ts') },
   { path: 'dag kill', summary: 'end sessions', load: () => import('./dag/kill.ts') },
   { path: 'dag unblock', summary: 'answer a session that waits for you', load: () => import('./dag/unblock.ts') },
+  {
+    path: 'dag why',
+    summary: 'say what a session is taken for, and what was seen of it',
+    load: () => import('./dag/why.ts'),
+  },
   { path: 'host status', summary: 'show the host', load: () => import('./host/status.ts') },
   { path: 'host stop', summary: 'end the host', load: () => import('./host/stop.ts') },
   {
@@ -87,6 +92,18 @@ export const commands: readonly CommandEntry[] = [
     hidden: true,
     load: () => import('./host/serve.ts'),
   },
+  {
+    path: 'agents list',
+    summary: 'which agents there are, and which are installed',
+    load: () => import('./agents/list.ts'),
+  },
+  { path: 'agents show', summary: 'how an agent is started and read', load: () => import('./agents/show.ts') },
+  {
+    path: 'agents doctor',
+    summary: 'check the installed agents, without network',
+    load: () => import('./agents/doctor.ts'),
+  },
+  { path: 'agents record', summary: 'record an agent in this terminal', load: () => import('./agents/record.ts') },
   { path: 'matrix up', summary: 'start a private homeserver on this machine', load: () => import('./matrix/up.ts') },
   { path: 'matrix down', summary: 'stop it; its rooms stay', load: () => import('./matrix/down.ts') },
   { path: 'matrix reset', summary: 'remove it with all it holds', load: () => import('./matrix/reset.ts') },
@@ -116,18 +133,6 @@ export const commands: readonly CommandEntry[] = [
     summary: 'compare emoji, so that no client warns',
     load: () => import('./matrix/verify.ts'),
   },
-  {
-    path: 'agents list',
-    summary: 'which agents there are, and which are installed',
-    load: () => import('./agents/list.ts'),
-  },
-  { path: 'agents show', summary: 'how an agent is started and read', load: () => import('./agents/show.ts') },
-  {
-    path: 'agents doctor',
-    summary: 'check the installed agents, without network',
-    load: () => import('./agents/doctor.ts'),
-  },
-  { path: 'agents record', summary: 'record an agent in this terminal', load: () => import('./agents/record.ts') },
   {
     path: 'agents test',
     summary: 'what a screen is judged to be, and by which rule',

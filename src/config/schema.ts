@@ -139,6 +139,11 @@ export const sections = {
     doc: 'How you are told that a session waits for you.',
     fields: {
       bell: { kind: 'boolean', default: true, doc: 'Rings the bell of the terminal that shows the run.' },
+      osc9: {
+        kind: 'boolean',
+        default: false,
+        doc: 'Tells the terminal that shows the run (OSC 9): many make a notification of it.',
+      },
       desktop: {
         kind: 'boolean',
         default: false,
@@ -155,6 +160,12 @@ export const sections = {
         min: 0,
         default: 5,
         doc: 'Waits so long before telling, in case you are looking and answer at once.',
+      },
+      cooldown_secs: {
+        kind: 'integer',
+        min: 0,
+        default: 10,
+        doc: 'Rings and shows at most once in so long; what is asked meanwhile is told together.',
       },
     },
   },

@@ -21,3 +21,7 @@ export type HookReport =
   /** The turn ended without an answer of the model. */
   | { readonly kind: 'turn-failed'; readonly thread: string | null; readonly block: BlockKind; readonly reason: string }
   | { readonly kind: 'ended'; readonly thread: string | null; readonly reason: string };
+
+/** A session finds its host by these; without them a hook is silent, so that a copied command harms nobody. */
+export const hookSocketVariable = 'CIS_HOOK_SOCKET';
+export const hookTokenVariable = 'CIS_HOOK_TOKEN';

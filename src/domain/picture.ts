@@ -3,7 +3,7 @@ import type { LoggedEvent, CisEvent } from './event.ts';
 import type { RunId, SessionId, TaskId } from './ids.ts';
 import { sessionId } from './ids.ts';
 import { agentOf, type RunSettings, type RunState } from './run.ts';
-import type { Failure, Gate, SkipReason, TaskState, TaskStateKind } from './task.ts';
+import { settled, type Failure, type Gate, type SkipReason, type TaskState, type TaskStateKind } from './task.ts';
 
 /** A task as views show it: one flat record, whatever its state. */
 export interface TaskPicture {
@@ -42,6 +42,18 @@ export interface RunPicture {
   readonly tasks: ReadonlyMap<TaskId, TaskPicture>;
   /** The same tasks by state: a view of thousands need not look at all of them. */
   readonly byKind: ReadonlyMap<TaskStateKind, ReadonlySet<TaskId>>;
+}
+
+/** Returns the tasks that cannot begin before this one ends, those behind them included. */
+export function heldUpBy(picture: RunPicture, task: TaskId): TaskId[] {
+  const held = new Set<TaskId>([task]);
+  for (let before = 0; before < held.size;) {
+    before = held.size;
+    for (const other of picture.tasks.values())
+      if (!settled[other.kind] && other.deps.some((dep) => held.has(dep))) held.add(other.task);
+  }
+  held.delete(task);
+  return [...held];
 }
 
 export interface PictureFold {

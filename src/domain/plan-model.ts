@@ -287,8 +287,14 @@ function applyTaskEvent(model: RunModel, event: TaskEvent, clock: Clock): void {
   if (event.kind === 'task-worktree-ready' || event.kind === 'task-work-committed') return;
   if (event.kind === 'task-reopened') reopen(node);
   count(node, event, clock);
-  moveTask(model, node, nextTaskState(node, event, clock.at), event.kind === 'task-voted');
+  moveTask(model, node, nextTaskState(node, event, clock.at), isInPlace(node, event));
   setTimers(model, node, clock);
+}
+
+/** What is known of a state changes, not the state: a vote, or a question that was seen better. */
+function isInPlace(node: TaskNode, event: TaskEvent): boolean {
+  if (event.kind === 'task-voted') return true;
+  return event.kind === 'task-blocked' && node.state.kind === 'blocked' && node.state.block.id === event.block.id;
 }
 
 /** Returns the task as a person changed it. */
@@ -325,7 +331,7 @@ function count(node: TaskNode, event: TaskEvent, clock: Clock): void {
       node.pid = event.pid;
       return;
     case 'task-blocked':
-      node.blockedTick = clock.tick;
+      if (node.state.kind !== 'blocked') node.blockedTick = clock.tick;
       return;
     case 'task-unblocked':
       node.blockedMs += clock.tick - node.blockedTick;
@@ -513,7 +519,7 @@ function setTimers(model: RunModel, node: TaskNode, clock: Clock): void {
       return;
     case 'blocked':
       if (task.onBlocked.timeoutMs !== undefined && task.onBlocked.then !== 'wait') {
-        add('blocked', clock.tick + task.onBlocked.timeoutMs);
+        add('blocked', node.blockedTick + task.onBlocked.timeoutMs);
       }
       if (!task.timeoutCountsBlocked) return;
       break;

@@ -133,6 +133,11 @@ export function describeChoices(block: Block): string {
     .join('  ');
 }
 
+function describeUnblocked({ answer, source }: Extract<CisEvent, { kind: 'session-unblocked' }>): string {
+  if (answer === null) return source.via === 'screen' ? 'asks no more' : `answered in the terminal: ${source.by}`;
+  return source.via === 'rule' ? `answered by the rule "${source.by}"` : `answered by ${source.by} (${source.via})`;
+}
+
 /** One line for an event, without its time and its task. */
 export function describeEvent(event: CisEvent): string {
   switch (event.kind) {
@@ -173,7 +178,7 @@ export function describeEvent(event: CisEvent): string {
     case 'task-unblocked':
       return 'goes on';
     case 'session-unblocked':
-      return `answered by ${event.source.by} (${event.source.via})`;
+      return describeUnblocked(event);
     case 'task-completed':
       return 'done';
     case 'task-failed':

@@ -22,7 +22,7 @@ export interface Start {
   readonly args: readonly string[];
   /** On top of the task's environment. */
   readonly env: Readonly<Record<string, string>>;
-  /** Set when it is an agent. */
+  /** Set for an agent: how its screen is read, its hooks are known and its questions are answered. */
   readonly agent?: SpawnedAgent;
 }
 

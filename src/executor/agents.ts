@@ -2,7 +2,6 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { readFinalMessage } from '../agents/final-message.ts';
-import { hookSocketVariable, hookTokenVariable } from '../agents/hook-client.ts';
 import { hookCommand } from '../agents/hook-command.ts';
 import { planAgentStart, type AgentPlan, type AgentStart } from '../agents/plan-start.ts';
 import { hasForm, type AgentProfile, type CloseStep } from '../agents/profile.ts';
@@ -14,7 +13,6 @@ import type { RunId, TaskId } from '../domain/ids.ts';
 import { buildPrompt } from '../domain/prompt.ts';
 import { err, ok, type Result } from '../domain/result.ts';
 import { agentOf, type RunSettings } from '../domain/run.ts';
-import { hostPaths } from '../host/paths.ts';
 import { decodeRecording } from '../host/transcript.ts';
 import type { Start, StartRequest } from './action.ts';
 import { writePrivate } from './files.ts';
@@ -118,7 +116,7 @@ function start(facts: AgentFacts, request: StartRequest): Result<Start, string> 
   if (!planned.ok) return planned;
   for (const file of planned.value.files) writePrivate(file.path, file.content);
   if (planned.value.conversation !== null) noteConversation(facts, task, planned.value.conversation);
-  return ok(toStart(facts, profile, action, planned.value));
+  return ok(toStart(profile, action, planned.value));
 }
 
 function startOf(
@@ -140,18 +138,20 @@ function startOf(
 }
 
 /** The session's token makes its hook known to the host; a program of the user's own may call `cis hook` by it too. */
-function toStart({ home }: AgentFacts, profile: AgentProfile, action: AgentAction, plan: AgentPlan): Start {
-  const hookToken = randomBytes(16).toString('hex');
+function toStart(profile: AgentProfile, action: AgentAction, plan: AgentPlan): Start {
   return {
     file: plan.file,
     args: plan.args,
     env: {
       ...plan.env,
       ...settingVariables(action.config),
-      [hookSocketVariable]: hostPaths(home).socket,
-      [hookTokenVariable]: hookToken,
     },
-    agent: { name: profile.name, screen: profile.screen, hookToken },
+    agent: {
+      name: profile.name,
+      screen: profile.screen,
+      hookToken: randomBytes(16).toString('hex'),
+      answering: profile.answering,
+    },
   };
 }
 

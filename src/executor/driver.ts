@@ -1,6 +1,7 @@
 import { hostname } from 'node:os';
 import { journalPath, type Home } from '../config/home.ts';
 import { evaluateCondition } from '../domain/condition.ts';
+import type { AnswerRule } from '../domain/dag.ts';
 import type { LoggedEvent } from '../domain/event.ts';
 import type { SessionId } from '../domain/ids.ts';
 import {
@@ -62,6 +63,7 @@ export interface DriveOptions {
   readonly cols: number;
   readonly rows: number;
   readonly mask: (text: string) => string;
+  readonly answers?: readonly AnswerRule[];
   /** Null: no task of the run is an agent's. */
   readonly agents: Agents | null;
   /**
@@ -499,7 +501,12 @@ export class Driver {
   ): void {
     const task = node.task.id;
     if (node.state.kind === 'blocked') {
-      if (node.state.block.id === block.id) return;
+      // The same episode, known better: a hook is faster than the screen that shows the choices.
+      if (node.state.block.id === block.id) {
+        if (node.state.block.fingerprint !== block.fingerprint)
+          this.#ledger.record({ kind: 'task-blocked', task, attempt, block }, clock);
+        return;
+      }
       this.#ledger.record({ kind: 'task-unblocked', task, attempt, block: node.state.block.id }, clock);
     }
     this.#ledger.note({ kind: 'session-blocked', session, block }, clock.at);

@@ -1,5 +1,5 @@
 import { recordingPath, type Home } from '../config/home.ts';
-import type { Task } from '../domain/dag.ts';
+import type { AnswerRule, Task } from '../domain/dag.ts';
 import { rollbackTaskId, type SessionId, type TaskId } from '../domain/ids.ts';
 import { upstreamOf } from '../domain/prompt.ts';
 import { filesVariable, upstreamVariable } from '../domain/upstream.ts';
@@ -18,6 +18,8 @@ export interface SpawnFacts {
   readonly leavesFiles: ReadonlySet<TaskId>;
   readonly cols: number;
   readonly rows: number;
+  /** `[[answers]]` of the config; a task's own go first. */
+  readonly answers?: readonly AnswerRule[];
 }
 
 /** Builds the request that starts an attempt of a task. */
@@ -28,11 +30,13 @@ export function spawnTask(
   session: SessionId,
   start: Start,
 ): SpawnRequest {
+  const answers = [...task.answers, ...(facts.answers ?? [])];
   return {
     ...common(facts, task, task.id, attempt, session),
+    ...(answers.length === 0 ? {} : { answers }),
+    ...(start.agent === undefined ? {} : { agent: start.agent }),
     file: start.file,
     args: start.args,
-    ...(start.agent === undefined ? {} : { agent: start.agent }),
     env: { ...taskEnv(facts, task, task.id, attempt, session), ...start.env },
   };
 }

@@ -1,4 +1,5 @@
 import type { Answer, AnswerSource, Block } from '../domain/block.ts';
+import type { AnswerRule } from '../domain/dag.ts';
 import type { HookReport } from '../domain/hook.ts';
 import type { BlockId, RunId, SessionId } from '../domain/ids.ts';
 import type { KillCause, SessionEnd, SessionState } from '../domain/session.ts';
@@ -46,6 +47,8 @@ export type RequestBody =
       readonly answer: Answer;
       readonly source: AnswerSource;
     }
+  /** Why a session is taken for what it is. */
+  | { readonly kind: 'why'; readonly session: SessionId }
   /** From `cis hook` inside a session, which is known by the token it was spawned with. */
   | { readonly kind: 'hook'; readonly token: string; readonly report: HookReport }
   | { readonly kind: 'status' }
@@ -66,6 +69,8 @@ export interface SpawnRequest {
   readonly rows: number;
   /** Set when the session is an agent's: which rules read its screen, and by which token its hooks are known. */
   readonly agent?: SpawnedAgent;
+  /** Questions that are answered without a person, by explicit rules of the config or the task. */
+  readonly answers?: readonly AnswerRule[];
   readonly recording: { readonly path: string; readonly maxBytes: number; readonly title: string };
 }
 
@@ -75,6 +80,8 @@ export interface SpawnedAgent {
   readonly screen: string;
   /** Random, of this session alone; the program has it as `CIS_HOOK_TOKEN`. Absent: it has no hooks. */
   readonly hookToken?: string;
+  /** How choices are selected on its screens. */
+  readonly answering?: { readonly axis: 'vertical' | 'horizontal'; readonly digits: boolean };
 }
 
 export interface AttachRequest {
@@ -107,6 +114,7 @@ export type ReplyValue =
   | { readonly kind: 'sessions'; readonly sessions: readonly HostedSession[] }
   | { readonly kind: 'attached'; readonly attachment: number; readonly writer: boolean; readonly repaint: string }
   | { readonly kind: 'screen'; readonly screen: ScreenText }
+  | { readonly kind: 'why'; readonly why: Why }
   | { readonly kind: 'status'; readonly status: HostStatus };
 
 export type HostError =
@@ -139,6 +147,27 @@ export interface ScreenText {
   readonly lines: readonly string[];
   readonly cursor: { readonly row: number; readonly col: number; readonly visible: boolean };
   readonly title: string;
+}
+
+/** What the monitor holds of a session, with its evidence. */
+export interface Why {
+  readonly verdict: VerdictNote;
+  readonly block: Block | null;
+  /** What the rules say of the screen at this moment. */
+  readonly judged: { readonly state: string; readonly rule: string; readonly evidence: string };
+  /** The rows that were judged: the last ones with text. */
+  readonly screen: readonly string[];
+  readonly kernel: { readonly foreground: string; readonly program: string | null } | null;
+  readonly hook: { readonly state: string; readonly rule: string; readonly at: number } | null;
+  readonly lastOutputAt: number | null;
+  /** Oldest first. */
+  readonly history: readonly VerdictNote[];
+}
+
+export interface VerdictNote {
+  readonly at: number;
+  readonly kind: string;
+  readonly rule: string;
 }
 
 export interface HostStatus {
@@ -175,7 +204,7 @@ export type JournalEvent =
       readonly kind: 'turn-done';
       readonly message: string | null;
       readonly rule: string;
-      /** The program's id of the conversation, when its hook told it. */
+      /** The program's id of the conversation, with which it can be carried on. */
       readonly thread?: string;
     }
   | { readonly kind: 'recording-truncated'; readonly droppedBytes: number }

@@ -17,6 +17,8 @@ export interface RecordingOptions {
 export interface Recording {
   write(bytes: Buffer): void;
   resize(cols: number, rows: number): void;
+  /** An entry of the recording's index, which players jump to. */
+  mark(text: string): void;
   flush(): void;
   /** Writes the rest and gives how many bytes of output the size limit dropped. */
   close(): number;
@@ -55,6 +57,10 @@ export function openRecording(options: RecordingOptions): Recording {
       flush(false);
       file.append(now(), 'r', `${cols}x${rows}`, 0);
     },
+    mark(text) {
+      flush(false);
+      file.append(now(), 'm', text, 0);
+    },
     flush: () => flush(false),
     close() {
       flush(true);
@@ -64,7 +70,7 @@ export function openRecording(options: RecordingOptions): Recording {
 }
 
 interface CastFile {
-  append(at: number, kind: 'o' | 'r', data: string, dataBytes: number): void;
+  append(at: number, kind: 'o' | 'r' | 'm', data: string, dataBytes: number): void;
   close(at: number): number;
 }
 

@@ -40,6 +40,7 @@ export async function serveHost(options: ServeOptions): Promise<Result<void, Ser
   const host = new Host({
     home: options.home,
     version,
+    socket: paths.socket,
     onQuiet: () => idle.restart(),
     onStop: () => ended.resolve(),
   });

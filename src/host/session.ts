@@ -1,9 +1,10 @@
-import type { HookReport } from '../domain/hook.ts';
+import type { Block } from '../domain/block.ts';
+import type { AnswerRule } from '../domain/dag.ts';
 import type { RunId, SessionId } from '../domain/ids.ts';
 import type { KillCause, SessionEnd, SessionState } from '../domain/session.ts';
 import type { Attachment } from './attachment.ts';
 import { readPidStart, signalPid, signalSession } from './processes.ts';
-import type { HostedSession, JournalEvent, SpawnRequest } from './protocol.ts';
+import type { HostedSession, JournalEvent, SpawnedAgent, SpawnRequest } from './protocol.ts';
 import { openPty, type ProcessEnd, type Pty } from './pty.ts';
 import { openRecording, type Recording } from './recording.ts';
 import { Screen } from './screen.ts';
@@ -27,13 +28,16 @@ export class Session {
   readonly id: SessionId;
   readonly run: RunId;
   readonly title: string;
-  /** By which its hooks are known; null: it has none. */
-  readonly hookToken: string | null;
   readonly startedAt = Date.now();
   readonly attachments = new Set<Attachment>();
   readonly screen: Screen;
   readonly pidStart: string;
+  readonly agent: SpawnedAgent | undefined;
+  readonly answers: readonly AnswerRule[];
   lastOutputAt: number | null = null;
+  /** When, and by whom, something was typed from an attached terminal; 0: never. */
+  typedAt = 0;
+  typedBy = '';
   cols: number;
   rows: number;
   #state: SessionState;
@@ -47,13 +51,16 @@ export class Session {
   #killed: { readonly by: KillCause; readonly signal: NodeJS.Signals; readonly isFinal: boolean } | null = null;
   #killTimer: NodeJS.Timeout | null = null;
   #waiters: (() => void)[] = [];
+  /** What was typed while an answer is being given; null: nothing is held back. */
+  #held: Uint8Array[] | null = null;
 
   constructor(spawn: SpawnRequest, plan: SpawnPlan, watcher: SessionWatcher) {
     const { session, run, cols, rows, recording } = spawn;
     this.id = session;
     this.run = run;
     this.title = recording.title;
-    this.hookToken = spawn.agent?.hookToken ?? null;
+    this.agent = spawn.agent;
+    this.answers = spawn.answers ?? [];
     this.cols = cols;
     this.rows = rows;
     this.#watcher = watcher;
@@ -91,6 +98,11 @@ export class Session {
     return this.#state.kind !== 'ended';
   }
 
+  /** Alive, and nobody has asked it to end. */
+  get isRunning(): boolean {
+    return this.#state.kind === 'running' || this.#state.kind === 'blocked';
+  }
+
   get writer(): Attachment | null {
     for (const attachment of this.attachments) if (attachment.isWriter) return attachment;
     return null;
@@ -106,6 +118,36 @@ export class Session {
     return this.isAlive && this.#pty.write(bytes);
   }
 
+  /** Keys of a person at an attached terminal, told apart from what programs write. */
+  type(bytes: Uint8Array, who: string): void {
+    this.typedAt = Date.now();
+    this.typedBy = who;
+    if (this.#held === null) this.write(bytes);
+    else this.#held.push(bytes);
+  }
+
+  /** Keeps what is typed out of an answer that is being given; it comes after it. */
+  holdTyping(isHeld: boolean): void {
+    if (isHeld) {
+      this.#held ??= [];
+      return;
+    }
+    const held = this.#held ?? [];
+    this.#held = null;
+    for (const bytes of held) this.write(bytes);
+  }
+
+  /** Notes in the session's state what it waits for; null: it goes on. */
+  block(block: Block | null): void {
+    if (!this.isRunning) return;
+    this.#state = block === null ? { kind: 'running', pid: this.pid } : { kind: 'blocked', pid: this.pid, block };
+  }
+
+  /** Puts a mark into the recording's index. */
+  mark(text: string): void {
+    this.#recording.mark(text);
+  }
+
   resize(cols: number, rows: number): void {
     if (!this.isAlive || (cols === this.cols && rows === this.rows)) return;
     this.#settleOutput();
@@ -114,13 +156,6 @@ export class Session {
     this.#pty.resize(cols, rows);
     this.#recording.resize(cols, rows);
     this.screen.resize(cols, rows);
-  }
-
-  /** Writes down what its agent's hook reported, as far as it concerns whoever drives the run. */
-  hear(report: HookReport): void {
-    if (report.kind !== 'turn-done') return;
-    const { thread, message } = report;
-    this.#watcher.journal(this, { kind: 'turn-done', message, rule: 'hook', ...(thread === null ? {} : { thread }) });
   }
 
   /** Sends one signal to all processes of the session and leaves the rest to them. */

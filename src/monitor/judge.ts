@@ -1,4 +1,4 @@
-import type { BlockKind, Choice } from '../domain/block.ts';
+import type { BlockInput, BlockKind, Choice } from '../domain/block.ts';
 import { findDialog, type Dialog } from './dialog.ts';
 import { fingerprintOf } from './fingerprint.ts';
 import { lookAt, type ScreenInput } from './look.ts';
@@ -32,6 +32,7 @@ export interface BlockedJudgement {
   readonly rule: string;
   /** The row that the rule saw. */
   readonly evidence: string;
+  readonly input?: BlockInput;
 }
 
 /** Rules in the order in which they are asked, for one program. */
@@ -94,8 +95,22 @@ function conclude(rule: Rule, facts: Facts, evidence: string, now: number): Judg
     fingerprint: fingerprintOf(asked),
     rule: rule.id,
     evidence: evidence.trim().slice(0, 300),
+    ...(dialog === null ? {} : { input: inputs[dialog.shape] }),
   };
 }
+
+const inputs = {
+  menu: 'menu',
+  buttons: 'buttons',
+  'yes-no': 'line',
+  input: 'line',
+  password: 'line',
+  repl: 'line',
+  shell: 'line',
+  key: 'key',
+  pager: 'key',
+  editor: 'key',
+} as const satisfies Record<Dialog['shape'], BlockInput>;
 
 type Asked = Pick<BlockedJudgement, 'question' | 'choices' | 'selected' | 'command'>;
 

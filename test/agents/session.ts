@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { hookSocketVariable, hookTokenVariable } from '../../src/agents/hook-client.ts';
+import { hookSocketVariable, hookTokenVariable } from '../../src/domain/hook.ts';
 import { hookCommand } from '../../src/agents/hook-command.ts';
 import { planAgentStart, type AgentPlan } from '../../src/agents/plan-start.ts';
 import { findProfile } from '../../src/agents/profiles.ts';

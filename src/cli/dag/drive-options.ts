@@ -27,6 +27,7 @@ export async function driveOptions(
     env: process.env,
     umask: process.umask(),
     maxRecordingBytes: config.host.recording_max_mb * 1024 * 1024,
+    answers: config.answers,
     killGraceMs: config.host.kill_grace_ms,
     hostIdleMs: config.host.idle_exit_secs * 1000,
     mask: await openScreenRedactor(config),

@@ -12,6 +12,7 @@ import { releaseLease, takeLease } from '../../storage/lease.ts';
 import type { Db } from '../../storage/open.ts';
 import type { Lease } from '../../storage/read.ts';
 import { insertRequest } from '../../storage/request.ts';
+import { openNotifier } from '../../ui/notify.ts';
 import { askOnInterrupt } from '../../ui/interrupt.ts';
 import { chooseViewKind, openRunView, type OpenRunView } from '../../ui/run-view.ts';
 import { CommandError, exitCodes } from '../exit.ts';
@@ -56,6 +57,7 @@ export async function driveRun(request: DriveRequest): Promise<void> {
   if (isOver(model)) {
     insertRequest(db, settings.run, { kind: 'retry', task: null, withDependents: false }, me(), Date.now());
   }
+  using notifier = openRunNotifier(request, options.mask);
   const driver = new Driver({
     ...options,
     model,
@@ -64,7 +66,10 @@ export async function driveRun(request: DriveRequest): Promise<void> {
     onlyRequests: false,
     startPaused: flags.paused,
     isTakeover: flags.takeover,
-    show: (events) => view.show(events),
+    show: (events) => {
+      view.show(events);
+      notifier.see(events);
+    },
   });
   const end = await driveUntilEnd(request, driver, view);
   tryRelease(db, settings, lease.value);
@@ -93,7 +98,23 @@ function describeHolder(holder: Lease | null): string {
   return `process ${holder.pid} (${holder.what ?? 'unknown'})`;
 }
 
-function openView({ home, settings, config, flags }: DriveRequest, mask: (text: string) => string): OpenRunView {
+function openRunNotifier({ config, settings }: DriveRequest, mask: (text: string) => string) {
+  const { notify } = config;
+  const { stdout } = process;
+  return openNotifier({
+    run: settings.run,
+    ...(stdout.isTTY ? { terminal: (text: string) => void stdout.write(text) } : {}),
+    bell: notify.bell,
+    osc9: notify.osc9,
+    desktop: notify.desktop,
+    command: notify.command,
+    graceMs: notify.grace_secs * 1000,
+    cooldownMs: notify.cooldown_secs * 1000,
+    mask,
+  });
+}
+
+function openView({ home, settings, flags }: DriveRequest, mask: (text: string) => string): OpenRunView {
   return openRunView({
     stream: process.stdout,
     kind: chooseViewKind(flags.json, process.stdout, process.env),
@@ -101,7 +122,6 @@ function openView({ home, settings, config, flags }: DriveRequest, mask: (text: 
     env: process.env,
     mask,
     lastLine: (session) => readLastLine(home, session),
-    bell: config.notify.bell,
   });
 }
 

@@ -9,6 +9,7 @@ import { castPath, describeEnd, findSession, type OpenedSession } from './sessio
 
 interface LogsFlags {
   readonly lines?: number;
+  readonly all?: boolean;
   readonly follow?: boolean;
   readonly raw?: boolean;
   readonly attempt?: number;
@@ -18,7 +19,8 @@ interface LogsFlags {
 export function command(into: Command): Command {
   return into
     .argument('<session>', 'RUN:TASK, RUN:TASK#ATTEMPT, or the beginning of one')
-    .option('-n, --lines <n>', 'only the last lines', parseCount)
+    .option('-n, --lines <n>', 'only the last lines (default: 50; with --raw all)', parseCount)
+    .option('-a, --all', 'from its beginning')
     .option('-f, --follow', 'go on with what is written until the session ends')
     .option('--raw', 'the exact bytes that the session wrote')
     .option('--attempt <n>', 'an earlier attempt', parseCount)
@@ -26,7 +28,10 @@ export function command(into: Command): Command {
     .action(logs);
 }
 
-async function logs(text: string, flags: LogsFlags): Promise<void> {
+const defaultLines = 50;
+
+async function logs(text: string, given: LogsFlags): Promise<void> {
+  const flags = withDefaultLines(given);
   using opened = await findSession(withAttempt(text, flags.attempt), 'logs');
   const path = castPath(opened.home, opened.found);
   if (!existsSync(path) && !hasStarted(opened.found)) {
@@ -36,9 +41,11 @@ async function logs(text: string, flags: LogsFlags): Promise<void> {
       'it never started, or its recording was removed',
     ]);
   }
-  if (flags.follow === true) return await follow(opened, path, flags); // the connection is closed on return
-  if (flags.raw === true) await writeRaw(path);
-  else {
+  if (flags.follow === true) return await follow(opened, path, flags);
+  if (flags.raw === true && flags.lines === undefined) await writeRaw(path);
+  else if (flags.raw === true) {
+    process.stdout.write(lastLinesOf(Buffer.concat([...decodeRecording(path)]), flags.lines ?? 0));
+  } else {
     const rendered = lastLines(renderTranscript(path), flags.lines);
     if (flags.json === true) process.stdout.write(`${JSON.stringify({ id: opened.found.id, text: rendered })}\n`);
     else if (rendered !== '') process.stdout.write(`${rendered}\n`);
@@ -80,6 +87,14 @@ async function follow({ found }: OpenedSession, path: string, flags: LogsFlags):
   if (unfinished !== '') process.stdout.write(`${renderTranscript(Buffer.from(unfinished))}\n`);
 }
 
+/** Exact bytes are asked for as a whole; text to be read, for its end. */
+function withDefaultLines(flags: LogsFlags): LogsFlags {
+  const { lines, all, ...rest } = flags;
+  if (all === true && lines !== undefined) throw new CommandError('usage', '--all and --lines exclude each other');
+  if (lines !== undefined) return { ...rest, lines };
+  return all === true || flags.raw === true ? rest : { ...rest, lines: defaultLines };
+}
+
 function withAttempt(text: string, attempt: number | undefined): string {
   if (attempt === undefined) return text;
   const parts = parseSessionId(text);
@@ -94,8 +109,9 @@ function lastLines(text: string, count: number | undefined): string {
 }
 
 function lastLinesOf(bytes: Buffer, count: number): Buffer {
-  let from = bytes.length;
-  for (let lines = 0; from > 0 && lines <= count; lines += 1) from = bytes.lastIndexOf(10, from - 1);
+  if (count === 0) return bytes.subarray(bytes.length);
+  let from = bytes.at(-1) === 10 ? bytes.length - 1 : bytes.length; // the last line's own end begins no other
+  for (let lines = 0; from > 0 && lines < count; lines += 1) from = bytes.lastIndexOf(10, from - 1);
   return bytes.subarray(Math.max(0, from + 1));
 }
 

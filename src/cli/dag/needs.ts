@@ -1,3 +1,4 @@
+import { blockCommand } from '../../domain/words.ts';
 import type { RunSettings } from '../../domain/run.ts';
 import type { Db } from '../../storage/open.ts';
 import { readTasks } from '../../storage/read.ts';
@@ -17,9 +18,7 @@ export function describeNeeds({ run }: RunSettings, db: Db): string[] {
           ? [`  ${id} needs votes: cis dag vote ${id} yes|no`]
           : [`  ${id} needs a word: cis dag confirm|reject ${id}`];
       case 'blocked':
-        if (state.block.kind === 'merge-conflict')
-          return [`  ${id}: ${state.block.question}, then: cis dag unblock ${id}`];
-        return [`  ${id} asks: cis dag attach ${id}`];
+        return [`  ${id} asks: ${blockCommand(state.block, run, task)}`];
       default:
         return [];
     }

@@ -73,6 +73,8 @@ const notAgain = [
 const START = String.raw`^\s*(?:[⎿■⚠✗✘×❌●⏺•✕ℹ!│┃]\s*){0,2}(?:\[?(?:api )?error\]?:?\s*|warning:?\s*|sorry,? ?|oops,? ?|\w+:\s*)?(?:\(?\d{3}\)?:?\s*)?`;
 const said = (words: string): RegExp => new RegExp(START + words, 'iu');
 
+export const agentNames: ReadonlySet<string> = new Set([...codingAgents, ...Object.keys(aliases)]);
+
 export const agentRules: readonly Rule[] = [
   {
     id: 'agent-limit-long-retry',
