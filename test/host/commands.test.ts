@@ -38,7 +38,7 @@ test('sessions are listed, written to by a prefix of their name, and killed', as
   const ambiguous = await world.cis(['dag', 'kill', 'x:y']);
   expect(ambiguous).toMatchObject({
     code: 4,
-    stderr: expect.stringContaining('there is no session \"x:y\"') as string,
+    stderr: expect.stringContaining('there is no session "x:y"') as string,
   });
   expect(await world.cis(['dag', 'kill', 'r:s'])).toMatchObject({ code: 0, stdout: 'killed r:second\n' });
   expect(await session.run.endOf('r:second')).toMatchObject({ kind: 'killed', by: 'user' });
