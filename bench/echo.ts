@@ -45,7 +45,9 @@ const floor: Contender = {
     const args = [floorProgram('floor-terminal'), 'host', socket, world.dir, echoes, ...(flooded ? [floods] : [])];
     const host = spawnProcess(process.execPath, args, { env: world.env, stdio: ['ignore', 'pipe', 'inherit'] });
     const ended = once(host, 'exit');
-    await once(createInterface(host.stdout), 'line');
+    const up = once(createInterface(host.stdout), 'line');
+    const isUp = await Promise.race([up.then(() => true), ended.then(() => false)]);
+    if (!isUp) throw new Error('the floor of the echo bench does not start');
     return {
       client: { file: process.execPath, args: [floorProgram('floor-terminal'), 'client', socket] },
       async [Symbol.asyncDispose]() {

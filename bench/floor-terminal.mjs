@@ -58,22 +58,24 @@ function openTerminal(command, file, onBytes = () => {}) {
 }
 
 function host(path, dir, ...commands) {
-  const { SerializeAddon } = createRequire(import.meta.url)('@xterm/addon-serialize');
   const clients = new Set();
   const [first] = commands.map((command, index) =>
     openTerminal(command, `${dir}/floor-${index}.out`, (bytes) => {
       if (index === 0) for (const client of clients) client.write(bytes);
     }),
   );
-  const serializer = new SerializeAddon();
-  first.screen.loadAddon(serializer);
   createServer((client) => {
-    client.write(serializer.serialize());
+    client.write(readLines(first.screen).join('\r\n'));
     clients.add(client);
     client.on('data', (keys) => first.pty.write(keys));
     client.on('error', () => {});
     client.on('close', () => clients.delete(client));
   }).listen(path, () => console.log('up'));
+}
+
+/** The text of the screen is the least that can be sent: colours would cost more. */
+function readLines({ rows, buffer: { active } }) {
+  return Array.from({ length: rows }, (_, row) => active.getLine(active.baseY + row)?.translateToString(true) ?? '');
 }
 
 function attach(path) {

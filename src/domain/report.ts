@@ -21,8 +21,9 @@ export interface TaskReport {
   readonly state: TaskStateKind;
   readonly attempts: number;
   readonly durationMs: number | null;
-  /** The last one that ran; null when there is nothing to look at. */
   readonly session: SessionId | null;
+  /** False when its session never started: there are no logs to look at. */
+  readonly hasRecording: boolean;
   /** Why it failed, was skipped or cancelled. */
   readonly why: string | null;
   readonly debt: boolean;
@@ -51,7 +52,8 @@ function reportTask(task: TaskPicture): TaskReport {
     state: task.kind,
     attempts: task.attempt,
     durationMs: between(task.startedAt, task.endedAt),
-    session: detail.kind === 'failure' && !leftRecording(detail.failure) ? null : task.session,
+    session: task.session,
+    hasRecording: task.attempt > 0 && !(detail.kind === 'failure' && !leftRecording(detail.failure)),
     why: describeDetail(task),
     debt: detail.kind === 'failure' && detail.debt,
   };

@@ -38,7 +38,7 @@ import type { Agents } from './agents.ts';
 import { findArtifacts, hashFile } from './artifacts.ts';
 import { closeSession } from './close-session.ts';
 import { openContext, type Context } from './context.ts';
-import { filesPath, upstreamDir, writePrivate } from './files.ts';
+import { filesPath, upstreamDir, writePrivate, writeUpstream } from './files.ts';
 import { Ledger } from './ledger.ts';
 import { collectOutput, noOutput, type Output } from './output.ts';
 import { spawnRollback, spawnTask, type SpawnFacts } from './spawn.ts';
@@ -95,6 +95,7 @@ type Owner =
   | { readonly kind: 'task'; readonly node: TaskNode; readonly attempt: number }
   | { readonly kind: 'rollback'; readonly node: TaskNode; readonly index: number; readonly attempt: number };
 
+const runningShownAfterMs = 20;
 const maxTimerMs = 2 ** 31 - 1;
 
 /**
@@ -122,6 +123,7 @@ export class Driver {
   #decided = false;
   #turn: NodeJS.Immediate | null = null;
   #timer: NodeJS.Timeout | null = null;
+  #soon: NodeJS.Timeout | null = null;
   /** Wishes whose outcome shows only later. */
   #pending = new Map<number, () => RequestOutcome | null>();
   /** The final messages of agents whose turn is done, and what lets go of their programs when these have ended. */
@@ -171,6 +173,7 @@ export class Driver {
     if (connected !== null) this.#finish(connected);
     const end = await this.#end.promise;
     if (this.#timer !== null) clearTimeout(this.#timer);
+    if (this.#soon !== null) clearTimeout(this.#soon);
     for (const letGo of this.#closing.values()) letGo();
     if (end.kind === 'over') await Promise.all(this.#hashing);
     this.#connection?.[Symbol.dispose]();
@@ -225,7 +228,8 @@ export class Driver {
     connection.listen({
       journal: (_, entry) => {
         this.#inbox.push(entry);
-        this.#wake();
+        if (entry.event.kind === 'spawned') this.#wakeSoon();
+        else this.#wake();
       },
       poke: () => this.poke(),
     });
@@ -331,8 +335,18 @@ export class Driver {
     });
   }
 
+  /** That a session runs decides nothing: it is written with what comes next, often the session's end, and shown soon. */
+  #wakeSoon(): void {
+    this.#soon ??= setTimeout(() => {
+      this.#soon = null;
+      this.#wake();
+    }, runningShownAfterMs);
+  }
+
   #runTurn(): void {
     if (!this.#isReady || this.#isEnded) return;
+    if (this.#soon !== null) clearTimeout(this.#soon);
+    this.#soon = null;
     const clock = this.#clock();
     for (const entry of this.#inbox.splice(0)) this.#take(entry, clock);
     for (const refusal of this.#refusals.splice(0)) this.#takeRefusal(refusal, clock);
@@ -616,7 +630,7 @@ export class Driver {
     if (output.summary.source !== 'none')
       this.#ledger.output({ task: task.id, attempt, text: output.text, ...output.summary });
     const hasReaders = node.dependents.length > 0 || node.rescuer !== null;
-    if (hasReaders) writePrivate(`${upstreamDir(home, settings.run)}/${task.id}`, output.text);
+    if (hasReaders) writeUpstream(upstreamDir(home, settings.run), task.id, attempt, output.text);
     this.#keepArtifacts(node, attempt);
     return output;
   }
@@ -841,7 +855,7 @@ function isDiskTrouble(error: unknown): error is Error {
 }
 
 function withEnv(spawn: SpawnRequest, env: Record<string, string | null>): SpawnRequest {
-  return { ...spawn, env: { ...spawn.env, ...env } };
+  return Object.keys(env).length === 0 ? spawn : { ...spawn, env: { ...spawn.env, ...env } };
 }
 
 function definedOnly(env: Readonly<Record<string, string | undefined>>): Record<string, string> {

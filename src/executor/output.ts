@@ -1,4 +1,4 @@
-import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readSync, statSync } from 'node:fs';
 import { recordingPath, type Home } from '../config/home.ts';
 import type { OutputSummary } from '../domain/event.ts';
 import type { RunId, TaskId } from '../domain/ids.ts';
@@ -38,6 +38,7 @@ function cutOutput(text: string, bytes: number, source: OutputSummary['source'])
 
 /** Reads the beginning of a file that a program may have made as large as it likes; null when it wrote none. */
 function readHead(path: string): { readonly text: string; readonly bytes: number } | null {
+  if (statSync(path, { throwIfNoEntry: false }) === undefined) return null; // most write none, and an exception costs more
   let fd: number;
   try {
     fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK); // it may be a FIFO that nobody writes to

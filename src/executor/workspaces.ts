@@ -6,15 +6,16 @@ import type { RunModel } from '../domain/plan-model.ts';
 import { ok, type Result } from '../domain/result.ts';
 import type { RunSettings } from '../domain/run.ts';
 import { sourceTasksOf, type Repository, type Source, type Workspace } from '../domain/workspace.ts';
-import { commitWork, type Committed } from '../worktree/commit.ts';
-import { repositoryVariables } from '../worktree/git.ts';
-import { prepareWorktree, resolveConflict, type Prepared, type Resolved } from '../worktree/prepare.ts';
+import type { Committed } from '../worktree/commit.ts';
+import type { Prepared, Resolved } from '../worktree/prepare.ts';
 import { openQueue } from '../worktree/queue.ts';
 import { readWorkspace, writeWorkspace } from '../worktree/record.ts';
-import { findRepository } from '../worktree/repository.ts';
-import { commitOf, isAncestor } from '../worktree/tree.ts';
+import { repositoryVariables } from '../worktree/variables.ts';
 
-/** The worktrees of one run's tasks. Nothing here blocks: git runs beside the executor, one call per repository at a time. */
+/**
+ * The worktrees of one run's tasks. Nothing here blocks: git runs beside the executor, one call per repository at a time. What
+ * calls git is loaded when a task wants a worktree; most runs have none.
+ */
 export interface Workspaces {
   prepare(task: Task, attempt: number): Promise<Prepared>;
   /** Takes what a person made of a conflict. */
@@ -42,12 +43,14 @@ export function openWorkspaces(home: Home, settings: RunSettings, model: RunMode
     if (!repository.ok) return { kind: 'failed', reason: repository.error };
     return inTurn(repository.value.gitDir, async () => {
       const sources = await sourcesOf(task, repository.value);
+      const { prepareWorktree } = await import('../worktree/prepare.ts');
       return prepareWorktree({ dir, run, task: task.id, attempt, repository: repository.value, sources });
     });
   }
 
   /** The tip of a dependency's branch, so that what a person added after it ended counts, else the commit it ended with. */
   async function sourcesOf(task: Task, repository: Repository): Promise<Source[]> {
+    const { commitOf, isAncestor } = await import('../worktree/tree.ts');
     const done = (id: TaskId): Workspace | null => {
       const workspace = model.byId.get(id)?.state.kind === 'completed' ? read(id) : null;
       return workspace?.commit != null && workspace.repository.gitDir === repository.gitDir ? workspace : null;
@@ -66,12 +69,14 @@ export function openWorkspaces(home: Home, settings: RunSettings, model: RunMode
   const resolve = async (task: TaskId): Promise<Resolved> => {
     const workspace = read(task);
     if (workspace === null) return { kind: 'failed', reason: 'its worktree is gone' };
+    const { resolveConflict } = await import('../worktree/prepare.ts');
     return inTurn(workspace.repository.gitDir, () => resolveConflict(workspace));
   };
 
   const commit: Workspaces['commit'] = async (task) => {
     const workspace = read(task.id);
     if (workspace === null) return { ok: false, error: `what is known of its worktree in ${dir} is gone` };
+    const { commitWork } = await import('../worktree/commit.ts');
     return inTurn(workspace.repository.gitDir, () => commitWork(dir, workspace, task));
   };
 
@@ -105,5 +110,7 @@ export function openWorkspaces(home: Home, settings: RunSettings, model: RunMode
 async function repositoryOf(settings: RunSettings, task: Task): Promise<Result<Repository, string>> {
   const workDir = task.workDir ?? settings.dag.workDir;
   const known = settings.repositories?.find((one) => one.workDir === workDir);
-  return known === undefined ? findRepository(workDir) : ok(known);
+  if (known !== undefined) return ok(known);
+  const { findRepository } = await import('../worktree/repository.ts');
+  return findRepository(workDir);
 }

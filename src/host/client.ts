@@ -108,6 +108,20 @@ function openConnection(socket: Socket): HostConnection {
   let listeners: Partial<HostListeners> = {};
   let requests = 0;
   let isClosed = false;
+  let isGathering = false;
+
+  /** What is asked in one go is one write, which wakes the host once. */
+  function send(frame: Buffer): void {
+    if (!isGathering) {
+      isGathering = true;
+      socket.cork();
+      process.nextTick(() => {
+        isGathering = false;
+        socket.uncork();
+      });
+    }
+    socket.write(frame);
+  }
 
   function take(frame: Frame): void {
     if (frame.kind === 'bytes') return listeners.output?.(frame.attachment, frame.bytes);
@@ -146,9 +160,9 @@ function openConnection(socket: Socket): HostConnection {
         if (isClosed) return resolve(err({ kind: 'disconnected' }));
         requests += 1;
         waiting.set(requests, resolve);
-        socket.write(frameJson({ id: requests, ...body } satisfies RequestBody & { id: number }));
+        send(frameJson({ id: requests, ...body } satisfies RequestBody & { id: number }));
       }),
-    type: (attachment, bytes) => void (isClosed || socket.write(frameBytes(attachment, bytes))),
+    type: (attachment, bytes) => void (isClosed || send(frameBytes(attachment, bytes))),
     listen: (given) => {
       listeners = { ...listeners, ...given };
     },

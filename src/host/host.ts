@@ -71,6 +71,7 @@ export class Host {
       this.#journals.get(session.run)?.append(session.id, event);
       this.#settleSoon();
     },
+    ending: (session) => this.#watching.ending(session),
     ended: (session) => {
       this.#announcements.push(() => this.#forget(session));
       this.#settleSoon();

@@ -17,6 +17,7 @@ export class Peer implements AttachmentLine {
   readonly follows = new Set<RunId>();
   readonly attachments = new Map<number, { readonly attachment: Attachment; readonly session: Session }>();
   readonly #socket: Socket;
+  #isGathering = false;
 
   constructor(socket: Socket) {
     this.#socket = socket;
@@ -49,8 +50,20 @@ export class Peer implements AttachmentLine {
 
   #write(frame: Buffer): void {
     if (this.#socket.destroyed) return;
-    if (this.#socket.writableLength > maxBacklogBytes) this.#socket.destroy();
-    else this.#socket.write(frame);
+    if (this.#socket.writableLength > maxBacklogBytes) return void this.#socket.destroy();
+    this.#gather();
+    this.#socket.write(frame);
+  }
+
+  /** What is sent in one go is one write, which wakes the other side once. */
+  #gather(): void {
+    if (this.#isGathering) return;
+    this.#isGathering = true;
+    this.#socket.cork();
+    process.nextTick(() => {
+      this.#isGathering = false;
+      this.#socket.uncork();
+    });
   }
 }
 

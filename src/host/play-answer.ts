@@ -14,6 +14,8 @@ export interface AnswerPorts {
   /** Looks at the session as it is now, with all it has written. */
   readonly look: () => Seen;
   readonly write: (text: string) => void;
+  /** Called before the key that gives the answer: whatever happens from here on is its doing. */
+  readonly confirms: () => void;
   /** Resolves after `ms`. */
   readonly pause: (ms: number) => Promise<void>;
   readonly now: () => number;
@@ -107,15 +109,19 @@ function blockOf(asked: Asking['asked']): Block {
 
 async function playSteps(ports: AnswerPorts, start: Asking, steps: readonly KeyStep[]): Promise<Played> {
   const { fingerprint } = start.asked;
+  let { selected } = start.asked;
   for (const { keys, then } of steps) {
     const before = ports.look();
     if (ports.isDisturbed()) return err({ kind: 'disturbed' });
     if (!isAsking(before, fingerprint)) return err({ kind: 'gone' });
+    if (before.asked.selected !== selected) return err(wandered);
+    if (then.kind !== 'selected') ports.confirms();
     ports.write(keys); // nothing happens between that look and this
     switch (then.kind) {
       case 'selected': {
         const reached = await selects(ports, fingerprint, then.index);
         if (reached !== null) return err(reached);
+        selected = then.index;
         break;
       }
       case 'changed':
@@ -132,6 +138,11 @@ async function playSteps(ports: AnswerPorts, start: Asking, steps: readonly KeyS
   }
   return ok(undefined);
 }
+
+const wandered: PlayError = {
+  kind: 'not-taken',
+  detail: 'the selection moves by itself; nothing was confirmed: attach and answer there',
+};
 
 /** Waits until the choice is the selected one, twice; what went wrong when it is not. */
 async function selects(ports: AnswerPorts, fingerprint: string, index: number): Promise<PlayError | null> {
@@ -164,6 +175,7 @@ async function playTyped(ports: AnswerPorts, start: Asking, text: string, send: 
   const before = ports.look();
   if (ports.isDisturbed()) return err({ kind: 'disturbed' });
   if (!isAsking(before, fingerprint)) return err({ kind: 'gone' });
+  if (!send) ports.confirms();
   ports.write(/[\n\t]/.test(text) ? `\u001b[200~${text}\u001b[201~` : text);
   if (!send) {
     const moved = await until(ports, stepMs, (seen) => hasMoved(before, seen));
@@ -186,6 +198,7 @@ async function playTyped(ports: AnswerPorts, start: Asking, text: string, send: 
   const now = ports.look();
   if (echoed && !isShown(now)) return err({ kind: 'gone' });
   if (ports.isDisturbed()) return err({ kind: 'disturbed' });
+  ports.confirms();
   ports.write(enter);
   const moved = await until(ports, goneMs, (seen) => hasMoved(now, seen));
   return moved ? ok(undefined) : err({ kind: 'not-taken', detail: 'it was sent, but nothing moved: attach and look' });

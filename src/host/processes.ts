@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readSync } from 'node:fs';
 
 interface ProcessFacts {
   readonly pid: number;
@@ -50,9 +50,21 @@ function readSession(leader: number): ProcessFacts[] | null {
   });
 }
 
+const statBuffer = Buffer.allocUnsafe(4_096);
+
+/** Three calls of the system; reading it as a file would be five, for each session that starts. */
+function readStat(pid: number): string {
+  const fd = openSync(`/proc/${pid}/stat`, 'r');
+  try {
+    return statBuffer.toString('latin1', 0, readSync(fd, statBuffer));
+  } finally {
+    closeSync(fd);
+  }
+}
+
 function readProcess(pid: number): ProcessFacts | null {
   try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    const stat = readStat(pid);
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' '); // the name may hold spaces; the state comes first
     if (fields[0] === 'Z') return null;
     return { pid, group: Number(fields[2]), session: Number(fields[3]), start: fields[19] ?? '' };

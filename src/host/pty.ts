@@ -105,26 +105,31 @@ function fork(options: PtyOptions, onExit: (code: number, signal: number) => voi
 
 /** A process left behind may write without end; of what is in the kernel, this is far more than it keeps. */
 const maxDrainBytes = 1024 * 1024;
+const drainBuffer = Buffer.allocUnsafe(64 * 1024);
 
 /**
  * Reads all that is in the kernel. The stream cannot: libuv takes the first short read of a terminal that was hung up for its
  * end, and every read of a terminal is short.
  */
 function drain(fd: number, onData: (bytes: Buffer) => void): void {
-  const buffer = Buffer.allocUnsafe(64 * 1024);
   for (let drained = 0; drained < maxDrainBytes;) {
-    const read = tryRead(fd, buffer);
+    const read = tryRead(fd, drainBuffer);
     if (read === 0) return;
     drained += read;
-    onData(Buffer.from(buffer.subarray(0, read)));
+    onData(Buffer.from(drainBuffer.subarray(0, read)));
   }
 }
 
+/** The last read of every session fails, and a stack trace is most of what that costs. */
 function tryRead(fd: number, buffer: Buffer): number {
+  const limit = Error.stackTraceLimit;
+  Error.stackTraceLimit = 0;
   try {
     return readSync(fd, buffer);
   } catch {
     return 0; // EAGAIN: nothing more; EIO: nobody is there
+  } finally {
+    Error.stackTraceLimit = limit;
   }
 }
 

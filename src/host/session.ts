@@ -15,6 +15,8 @@ export interface SessionWatcher {
   /** Something has to be settled at the end of this turn of the event loop. */
   readonly touched: (session: Session) => void;
   readonly journal: (session: Session, event: JournalEvent) => void;
+  /** The session is about to end. */
+  readonly ending: (session: Session) => void;
   /** The `ended` entry is on its way into the journal. */
   readonly ended: (session: Session) => void;
 }
@@ -253,6 +255,7 @@ export class Session {
     if (this.#killTimer !== null) clearTimeout(this.#killTimer);
     if (this.#killed?.isFinal === true) this.#signalAll('SIGKILL'); // what outlives the leader of a session that was stopped
     const end = this.#endOf(ended);
+    this.#watcher.ending(this);
     this.#state = { kind: 'ended', end };
     this.#watcher.journal(this, { kind: 'ended', end });
     this.#watcher.ended(this);

@@ -12,6 +12,12 @@ const defaultIdleMs = 60_000;
 /** Variables that the host itself has a use for; sessions get theirs from whoever starts them. */
 const ownVariables = ['PATH', 'HOME', 'LANG', 'LC_ALL', 'TZ', 'XDG_RUNTIME_DIR', 'TMPDIR', 'NODE_COMPILE_CACHE'];
 
+/**
+ * What forks must touch little memory between forks (bench/NOTES.md): no threads that collect or compile beside it, and a
+ * nursery of 1 MiB. A quarter less CPU a session, and 11 MB less memory.
+ */
+const smallEngine = ['--single-threaded', '--max-semi-space-size=1'];
+
 /** Starts the host of a home in the background; resolves when it can be connected to. It ends after `idleMs` without session and client. */
 export async function startHost(
   home: Home,
@@ -40,7 +46,7 @@ async function launch(home: Home, major: number, idleMs: number, logPath: string
   const env = Object.fromEntries(
     ownVariables.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])),
   );
-  const child = spawn(process.execPath, [program, home.dir, String(major), String(idleMs)], {
+  const child = spawn(process.execPath, [...smallEngine, program, home.dir, String(major), String(idleMs)], {
     cwd: '/',
     detached: true,
     env,

@@ -44,6 +44,8 @@ interface Watched {
   hook: HookWitness | null;
   report: Extract<HookReport, { kind: 'turn-done' }> | null;
   turnDone: boolean;
+  /** The answer that was confirmed and is not seen to be taken yet. */
+  confirmed: GivenAnswer | null;
   /** Answers are given one after the other. */
   turn: Promise<unknown>;
 }
@@ -86,6 +88,7 @@ export class Watch {
       hook: null,
       report: null,
       turnDone: false,
+      confirmed: null,
       turn: Promise.resolve(),
     });
     this.#monitor.add(session);
@@ -94,6 +97,12 @@ export class Watch {
 
   changed(session: Session): void {
     this.#monitor.changed(session);
+  }
+
+  /** The session is about to end: an answer that was just confirmed is what ended it. */
+  ending(session: Session): void {
+    const watched = this.#sessions.get(session);
+    if (watched !== undefined && watched.confirmed !== null) this.#end(watched);
   }
 
   forget(session: Session): void {
@@ -167,7 +176,7 @@ export class Watch {
     if (watched.history.length > historyLength) watched.history.shift();
     session.mark(`cis: ${note.kind} (${note.rule})`);
     if (before.kind === 'blocked' && (verdict.kind !== 'blocked' || verdict.episode !== watched.episode)) {
-      this.#close(watched, null, endedBy(watched));
+      this.#end(watched);
     }
     if (verdict.kind === 'blocked') this.#open(watched, verdict);
     if (verdict.kind === 'done' && session.agent !== undefined && session.agent.hookToken === undefined)
@@ -198,6 +207,14 @@ export class Watch {
     );
   }
 
+  /** The question is gone: by the answer that was confirmed, else by itself. */
+  #end(watched: Watched): void {
+    const { confirmed, block } = watched;
+    if (block === null) return;
+    if (confirmed === null) return this.#close(watched, null, endedBy(watched));
+    this.#close(watched, isSecret(block) ? hidden : confirmed.answer, confirmed.source);
+  }
+
   #close(watched: Watched, answer: Answer | null, source: AnswerSource): void {
     const { block, session } = watched;
     if (block === null) return;
@@ -217,7 +234,7 @@ export class Watch {
 
   async #answer(watched: Watched, given: GivenAnswer): Promise<Result<void, HostError>> {
     const { session } = watched;
-    const { block } = watched;
+    const { block, episode } = watched;
     if (block === null || block.id !== given.block) {
       const source = watched.ended.get(given.block) ?? null;
       return err(
@@ -233,26 +250,25 @@ export class Watch {
     session.holdTyping(true);
     try {
       const answering = session.agent?.answering ?? { axis: 'vertical', digits: false };
-      const played = await playAnswer(
-        this.#answerPorts(watched, block, startedAt),
-        given.fingerprint,
-        given.answer,
-        answering,
-      );
+      const ports = this.#answerPorts(watched, block, startedAt, () => void (watched.confirmed = given));
+      const played = await playAnswer(ports, given.fingerprint, given.answer, answering);
       if (!played.ok) return err(errorOf(played.error, given.block, session));
-      if (watched.block?.id === block.id) this.#close(watched, isSecret(block) ? hidden : given.answer, given.source);
-      else watched.ended.set(block.id, given.source); // it saw the question go before we did
-      this.#monitor.answered(session);
+      watched.confirmed = given;
+      if (watched.block?.id === block.id) this.#end(watched); // else the monitor saw it go before we did
+      const verdict = this.#monitor.verdict(session);
+      if (verdict?.kind === 'blocked' && verdict.episode === episode) this.#monitor.answered(session);
       return ok(undefined);
     } finally {
+      watched.confirmed = null;
       session.holdTyping(false);
     }
   }
 
-  #answerPorts({ session }: Watched, block: Block, startedAt: number): AnswerPorts {
+  #answerPorts({ session }: Watched, block: Block, startedAt: number, confirms: () => void): AnswerPorts {
     return {
       look: () => this.#see(session, block),
       write: (text) => void session.write(Buffer.from(text)),
+      confirms,
       pause: (ms) => new Promise((resolve) => void setTimeout(resolve, ms)),
       now: Date.now,
       isDisturbed: () => session.typedAt > startedAt,

@@ -29,6 +29,11 @@ export class Watching {
     this.#watch?.changed(session);
   }
 
+  /** Called before the end of the session is written down. */
+  ending(session: Session): void {
+    this.#watch?.ending(session);
+  }
+
   forget(session: Session): void {
     this.#watch?.forget(session);
   }

@@ -14,8 +14,7 @@ export function oddOne(
   const styles = places.map((place) => styleAt(input, place.row, place.col));
   const odd = styles.flatMap((style, index) => (styles.filter((other) => other === style).length === 1 ? [index] : []));
   if (places.length > 2) return odd.length === 1 ? (odd[0] ?? null) : null;
-  const lit = places.flatMap((place, index) =>
-    styles[index] !== '' && styles[index] !== styleAt(input, place.row, Math.max(0, place.col - 3)) ? [index] : [],
-  );
+  const before = places.map((place) => styleAt(input, place.row, Math.max(0, place.col - 3)));
+  const lit = places.flatMap((_, index) => (styles[index] !== '' && styles[index] !== before[0] ? [index] : []));
   return lit.length === 1 ? (lit[0] ?? null) : null;
 }

@@ -4,6 +4,8 @@ export interface ScreenInput {
   readonly cursor?: { readonly row: number; readonly col: number; readonly visible: boolean };
   /** Rows with text in inverse video or on a colour of its own, as menus mark their selected row. */
   readonly highlights?: readonly Highlight[];
+  /** Rows whose text is dim or grey: descriptions, not choices. */
+  readonly muted?: readonly number[];
   readonly title?: string;
   /** The program in the foreground, when it is known: picks its rules. */
   readonly agent?: string;

@@ -82,7 +82,8 @@ function isHighlighted(look: Look, line: Line): boolean {
 }
 
 function grow(look: Look, at: number, anchor: ChoiceLine): Menu | null {
-  const rows = [...climb(look, at, anchor, -1).toReversed(), { at, choice: anchor }, ...climb(look, at, anchor, 1)];
+  const all = [...climb(look, at, anchor, -1).toReversed(), { at, choice: anchor }, ...climb(look, at, anchor, 1)];
+  const rows = withoutDescriptions(look, all);
   if (rows.length < 2 || rows.length > 40) return null;
   const markedRows = rows.filter((row) => row.choice.mark !== null);
   if (markedRows.length > 1 && !rows.every((row) => row.choice.radio !== null)) return null;
@@ -90,9 +91,22 @@ function grow(look: Look, at: number, anchor: ChoiceLine): Menu | null {
   const last = rows.at(-1)?.at ?? at;
   const selected = selectedOf(look, rows);
   const hinted = hintNear(look, first, last);
-  const numbered = rows.every((row) => row.choice.keyKind !== null || row.choice.radio !== null);
-  const marked = markedRows[0]?.choice.mark ?? (selected === null ? null : 'strong');
+  const numbered = rows.every((row) => row.choice.keyKind !== null);
+  const byRadio = rows.every((row) => row.choice.radio !== null);
+  const marked = markedRows[0]?.choice.mark ?? (selected === null ? null : byRadio ? 'weak' : 'strong');
   return { rows, selected, first, last, hinted, marked, numbered };
+}
+
+/** Choices without a key may have a grey row, or the rest of their paragraph, to explain them: who picks by arrows must not count those. */
+function withoutDescriptions(look: Look, rows: readonly MenuRow[]): readonly MenuRow[] {
+  if (rows.some((row) => row.choice.keyKind !== null || row.choice.radio !== null)) return rows;
+  const grey = new Set(look.input.muted);
+  const bright = rows.filter((row) => row.choice.mark !== null || !grey.has(look.lines[row.at]?.row ?? -1));
+  if (bright.length >= 2 && bright.length < rows.length) return bright;
+  const heads = rows.filter((row, index) => index === 0 || look.lines[row.at - 1]?.blank === true);
+  if (rows.some((row) => row.choice.mark !== null && !heads.includes(row))) return rows;
+  const explained = heads.every((row) => rows.some((other) => other.at === row.at + 1));
+  return heads.length >= 2 && explained ? heads : rows;
 }
 
 function selectedOf(look: Look, rows: readonly MenuRow[]): number | null {
@@ -183,5 +197,5 @@ function looksLikeChoices(menu: Menu): boolean {
 function asksAbove(look: Look, menu: Menu): boolean {
   const asks = menu.marked === 'weak' ? QUESTION : HEADING;
   const above = look.lines.slice(Math.max(0, menu.first - 8), menu.first).filter((line) => !line.blank);
-  return above.some((line) => !line.quote && asks.test(line.text));
+  return above.some((line) => !line.quote && (asks.test(line.text) || /^\s*[◆?]\s/u.test(line.text)));
 }

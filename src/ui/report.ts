@@ -24,7 +24,7 @@ export function renderReport(report: Report, sight: ReportSight): string[] {
   const list = sight.withTasks ? ['', ...report.tasks.map((task) => renderTaskReport(task, report, sight))] : [];
   const more =
     failed.length > toldInFull ? [`  and ${failed.length - toldInFull} more: cis dag status ${report.run} -v`] : [];
-  const failures = failed.slice(0, toldInFull).flatMap((task) => ['', ...renderFailure(task, sight)]);
+  const failures = failed.slice(0, toldInFull).flatMap((task) => ['', ...renderFailure(task, report, sight)]);
   return [...list, ...failures, ...more, '', renderSum(report, sight)];
 }
 
@@ -46,14 +46,16 @@ function renderTaskReport(task: TaskReport, report: Report, { look, columns, mas
   return `${look.paint(fit(look.signs[task.state], 2), toneOf[task.state])} ${cut(oneLine(mask(line)), columns - 3, look.ellipsis)}`;
 }
 
-function renderFailure(task: TaskReport, { look, tails, columns, mask }: ReportSight): string[] {
+function renderFailure(task: TaskReport, { run }: Report, { look, tails, columns, mask }: ReportSight): string[] {
   const tries = task.attempts > 1 ? ` after ${task.attempts} attempts` : '';
   const head = `${look.paint(look.signs.failed, 'bad')} ${look.paint(task.task, 'bold')} failed${tries}: ${oneLine(mask(task.why ?? ''))}`;
   const rail = look.paint(look.signs.failed === 'x' ? '|' : '│', 'bad');
   const tail = (tails.get(task.task) ?? []).map(
     (line) => `  ${rail} ${cut(oneLine(mask(line)), columns - 5, look.ellipsis)}`,
   );
-  const further = task.session === null ? [] : [`  ${look.paint(`cis dag logs ${task.session}`, 'bold')}`];
+  const further = task.hasRecording
+    ? [`  ${look.paint(`cis dag logs ${task.session ?? `${run}:${task.task}`}`, 'bold')}`]
+    : [];
   return [head, ...tail, ...further];
 }
 

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { err, ok, type Result } from '../domain/result.ts';
+import { repositoryVariables } from './variables.ts';
 
 /** Why git did not do what it was asked for. */
 export interface GitError {
@@ -35,18 +36,6 @@ const settings = [
   'advice.detachedHead=false',
 ];
 
-/** Variables that a git hook gives to what it starts: with them, git would work on another repository than the one it stands in. */
-export const repositoryVariables = [
-  'GIT_DIR',
-  'GIT_WORK_TREE',
-  'GIT_INDEX_FILE',
-  'GIT_OBJECT_DIRECTORY',
-  'GIT_ALTERNATE_OBJECT_DIRECTORIES',
-  'GIT_COMMON_DIR',
-  'GIT_PREFIX',
-  'GIT_NAMESPACE',
-] as const;
-
 /** How long another process may hold one of git's locks before that is an error. */
 const patienceMs = 15_000;
 
@@ -66,7 +55,14 @@ export async function asks(args: readonly string[], options: GitOptions): Promis
   return (await git(args, options)).ok;
 }
 
+/**
+ * Says whether the same call may succeed a moment later. A name that cannot be is also called a lock that cannot be had: waiting
+ * does not help there. git 2.39 also stumbles over the entry of a worktree that another process is making at this instant
+ * ("failed to read …/worktrees/t14/commondir: Success").
+ */
 function isLocked({ said }: GitError): boolean {
+  if (/cannot create|but expected|already exists/i.test(said)) return false;
+  if (/failed to read .*\/worktrees\//i.test(said)) return true;
   return /\.lock': File exists|could not lock|cannot lock ref|unable to lock|Unable to create '.*\.lock'|another git process/i.test(
     said,
   );

@@ -1,4 +1,4 @@
-import { readFileSync, readdirSync, statSync } from 'node:fs';
+import { readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { openWorld } from '../support/world.ts';
@@ -66,7 +66,7 @@ outputs = ["many/*", "../up.txt", "none/*", "[", "up.*"]\n`,
 /** The value of the secret, cut in two so that it does not stand in this process's own arguments. */
 const secret = ['hush-hush', '0123456789'].join('-');
 
-test('a secret is masked wherever it is shown or handed on, is in no table, no argument and no log', async () => {
+test('a secret is masked wherever it is shown or put into another command, and is in no argument and no log of ours', async () => {
   await using world = openWorld();
   const env = { MY_API_TOKEN: secret };
   const look = `cat /proc/[0-9]*/cmdline 2>/dev/null | tr "\\0" "\\n" | awk 'index($0, ENVIRON["MY_API_TOKEN"]) {n++} END {print n+0}' > argv`;
@@ -92,6 +92,7 @@ test('a secret is masked wherever it is shown or handed on, is in no table, no a
     ['logs', 'quiet:tells'],
     ['logs', 'quiet:tells', '--json'],
     ['logs', 'quiet:tells', '-f'],
+    ['replay', 'quiet:tells', '--speed', '1000'],
     ['show', 'quiet'],
     ['sessions', '--all', '--json'],
   ];
@@ -102,6 +103,16 @@ test('a secret is masked wherever it is shown or handed on, is in no table, no a
   }
   expect(readFileSync(join(world.dir, 'argv'), 'utf8').trim()).toBe('0');
   expect(readFileSync(join(world.home.logs, 'host.log'), 'utf8')).not.toContain(secret);
+});
+
+test('a secret is masked in the last line of the live table too', async () => {
+  await using world = openWorld();
+  const path = dagFile(world, dagOf(['tells', 'echo "token $MY_API_TOKEN"; until [ -e go ]; do sleep 0.05; done']));
+  const terminal = world.terminal(['dag', 'run', path, '--run-id', 'table'], { env: { MY_API_TOKEN: secret } });
+  await terminal.waitForText('token [MY_API_TOKEN redacted]');
+  writeFileSync(join(world.dir, 'go'), '');
+  expect(await terminal.ended).toMatchObject({ code: 0 });
+  expect(terminal.output().toString()).not.toContain(secret);
 });
 
 test.for(['000', '077', '022'])(

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { recordingPath } from '../../src/config/home.ts';
 import type { RunId, TaskId } from '../../src/domain/ids.ts';
 import { sessionA, startAsking, startMenu } from '../support/blocks.ts';
-import { ask, fixture } from '../support/sessions.ts';
+import { ask } from '../support/sessions.ts';
 import { openWorld } from '../support/world.ts';
 
 const trust = {
@@ -239,4 +239,14 @@ test('a hook is known by its token; it blocks at once and says that the turn is 
   expect(session.chosen()).toEqual([agent.hookToken]);
 });
 
-void fixture;
+test('a question that changes while the answer is on its way is not answered', async () => {
+  await using world = openWorld();
+  using session = await startMenu(world, [trust, deletion, deletion], { fickle: true });
+  const block = await session.block(1);
+  expect(await session.answer(block, { kind: 'choose', index: 0 })).toMatchObject({
+    ok: false,
+    error: { kind: 'block-gone' },
+  });
+  expect((await session.block(2)).question).toBe(deletion.question);
+  expect(session.chosen()).toEqual([]);
+});

@@ -82,7 +82,7 @@ test('replay plays what was recorded, faster and with shorter pauses when asked'
 
 test('sessions lists the living ones, all, those of a run, and again when something changed', async () => {
   await using world = openWorld();
-  using session = await start(world, { 'r:a': 'true', 'r:b': 'read -r x' });
+  using session = await start(world, { 'r:a': 'echo done', 'r:b': 'read -r x' });
   await ask(session.host, { kind: 'spawn', spawn: spawnRequest(world, 's:c', 'sleep 300') });
   await session.run.endOf('r:a');
   const ids = async (...flags: string[]) => {

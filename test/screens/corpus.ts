@@ -19,7 +19,7 @@ export interface Recording extends PointsFile {
 }
 
 /** Recordings of the other half that were looked at while rules were written: they count as written from. */
-const lookedAt = new Set(['claude-rate-limit', 'codex-usage-limit', 'codex-auth-error', 'codex-not-logged-in', 'qwen-auth-error']);
+const lookedAt = new Set(['claude-rate-limit', 'codex-usage-limit', 'codex-auth-error', 'codex-not-logged-in', 'qwen-auth-error', 'first-pi', 'first-aider', 'first-gemini', 'first-kimi']);
 
 /** Decided before the first recording was made: by the name alone. */
 function halfOf(name: string): Half {

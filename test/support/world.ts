@@ -59,6 +59,8 @@ export interface World extends AsyncDisposable {
   /** An empty directory to work in. */
   readonly dir: string;
   readonly env: Readonly<Record<string, string>>;
+  /** The words that begin every command line of cis. */
+  readonly command: readonly string[];
   cis(args: readonly string[], options?: CisOptions): Promise<Ended>;
   terminal(args: readonly string[], options?: TerminalOptions): TestTerminal;
   host(options?: { readonly start?: boolean; readonly what?: string }): Promise<HostConnection>;
@@ -75,6 +77,7 @@ export function openWorld(): World {
     home,
     dir,
     env,
+    command: [node, join(root, 'bin/cis')],
     cis: (args, options = {}) => runCis(args, { cwd: dir, ...options, env: { ...env, ...options.env } }),
     terminal(args, options = {}) {
       const opened = openTerminal(args, { cwd: dir, ...options, env: { ...env, ...options.env } });

@@ -32,7 +32,7 @@ test(
   { timeout: 240_000 },
   async () => {
     await using world = openWorld();
-    const repo = makeRepository(world, 'repo');
+    const repo = makeRepository(world, 'repo', { 'base.txt': 'base\n' });
     const before = snapshot(world, repo);
     const work = (id: string) =>
       `idempotent = true\ncommand = 'test ! -e ${id}.txt && echo "$CIS_TASK_ID" > ${id}.txt'`;
@@ -48,7 +48,7 @@ test(
       const run = `r${round}`;
       struck += await crashRound(world, file, run, round);
       expect(gitIn(world, repo, 'ls-tree', '--name-only', `cis/${run}/e`).split('\n')).toEqual(
-        ['a', 'b', 'c', 'd', 'e'].map((id) => `${id}.txt`),
+        ['a', 'b', 'base', 'c', 'd', 'e'].map((id) => `${id}.txt`),
       );
       const { events } = look(world, run);
       for (const task of ['a', 'b', 'c', 'd', 'e']) {

@@ -2,7 +2,7 @@ import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { CisEvent } from '../../src/domain/event.ts';
-import { look, watchCis } from '../executor/support.ts';
+import { killHost, look, watchCis } from '../executor/support.ts';
 import { openWorld, type World } from '../support/world.ts';
 import { dagOf, gitIn, makeRepository, put, snapshot } from './support.ts';
 
@@ -123,6 +123,55 @@ test('an attempt that is done again starts clean, and what the one before left i
   expect(gitIn(world, repo, 'show', 'cis/retry/a@attempt-1:seen.1')).toBe('a.txt\nseen.1');
   const kept = look(world, 'retry').events.flatMap((event) => (event.kind === 'task-worktree-ready' ? event.kept : []));
   expect(kept).toEqual(['cis/retry/a@attempt-1']);
+});
+
+test('an attempt that was lost with its host runs again from a clean start, and its work is kept', async () => {
+  const repo = makeRepository(world, 'lost');
+  const file = dagOf(world, repo, {
+    a: `retry = { max = 1, backoff_secs = 0, on = ["lost"] }
+command = 'test ! -e half.txt || exit 9; test $CIS_ATTEMPT = 2 && exit 0; echo half > half.txt; : > "$CIS_HOME/half"; read -r line'`,
+  });
+  const run = watchCis(world, ['dag', 'run', file, '--run-id', 'lost']);
+  await run.waitFor((event) => event.kind === 'task-running');
+  while (!existsSync(join(world.home.dir, 'half'))) await world.cis(['dag', 'status', 'lost']);
+  killHost(world);
+  const ended = await run.ended;
+  expect(ended.code, JSON.stringify(run.events)).toBe(0);
+  expect(gitIn(world, repo, 'show', 'cis/lost/a@attempt-1:half.txt')).toBe('half');
+  expect(gitIn(world, repo, 'ls-tree', '--name-only', 'cis/lost/a')).toBe('a.txt');
+});
+
+test('a run that a git hook starts works in its worktree all the same', async () => {
+  const repo = makeRepository(world, 'in-hook');
+  const before = snapshot(world, repo);
+  const file = dagOf(world, repo, {
+    a: `command = 'echo a > new.txt; git add new.txt; git rev-parse --show-toplevel'`,
+  });
+  const env = { GIT_DIR: join(repo, '.git'), GIT_INDEX_FILE: join(repo, '.git/index'), GIT_WORK_TREE: repo };
+  const ended = await world.cis(['dag', 'run', file, '--run-id', 'in-hook'], { env });
+  expect(ended.code, ended.stderr + ended.stdout).toBe(0);
+  expect((await world.cis(['dag', 'output', 'in-hook', 'a'])).stdout).toBe(`${pathOf('in-hook', 'a')}\n`);
+  expect(snapshot(world, repo)).toEqual(before);
+});
+
+test('a task that ends on another branch has its work taken from there; one that leaves a merge open fails and says so', async () => {
+  const repo = makeRepository(world, 'odd');
+  const own = 'git -c user.name=x -c user.email=x@x -c core.hooksPath= -c commit.gpgSign=false';
+  const file = dagOf(
+    world,
+    repo,
+    {
+      away: `command = 'git -c core.hooksPath= checkout -qb elsewhere-odd; echo away > away.txt'`,
+      after: `deps = ["away"]\ncommand = 'cat away.txt'`,
+      open: `command = 'echo x > a.txt; ${own} commit -qam x; ${own} checkout -q HEAD~1; echo y > a.txt; ${own} commit -qam y; ${own} merge cis/odd/open || true'`,
+    },
+    'policy = "allow_debt"',
+  );
+  const ended = await world.cis(['dag', 'run', file, '--run-id', 'odd']);
+  expect((await world.cis(['dag', 'output', 'odd', 'after'])).stdout, ended.stdout).toBe('away\n');
+  expect(gitIn(world, repo, 'show', 'cis/odd/away:away.txt')).toBe('away');
+  expect(look(world, 'odd').states).toEqual({ away: 'completed', after: 'completed', open: 'failed' });
+  expect(ended.stdout).toContain('left a merge with conflicts in a.txt');
 });
 
 test(

@@ -67,6 +67,8 @@ export const aliases: Readonly<Record<string, string>> = {
 
 const notAgain = [
   /approaching|\bleft\b|remaining|\b\d+% |will (?:automatically )?retry|retrying|attempt \d|auto-?retry/iu,
+  // An assistant that speaks about limits, not the program that has reached one.
+  /^[⏺●•✦◆]\s.*\b(?:when|if|whenever|because|so that|handles?|returns?|answers?|should|would (?:you|be)|added|fixed)\b/iu,
 ] as const;
 
 /** Said by the program itself, at the start of a row, not in the middle of somebody's sentence. */
@@ -109,7 +111,7 @@ export const agentRules: readonly Rule[] = [
       said(
         String.raw`(?:your )?(?:credit balance|balance|insufficient (?:credit|quota|balance|funds)|insufficient_quota|too many requests|rate[- ]?limit|resource[_ ]exhausted|quota exceeded|payment required)`,
       ),
-      said(String.raw`(?:[a-z]+[,:]? ){0,6}\(?(?:429|402)\b.{0,80}(?:quota|rate|limit|exhausted|too many|credit)`),
+      /^(?:[⎿■⚠✗✘×❌✕!]\s*|.{0,4}\[?(?:api )?error:?\s*)(?:[a-z]+[,:]? ){0,6}\(?(?:429|402)\b.{0,80}(?:quota|rate|limit|exhausted|too many|credit)/iu,
     ],
     except: notAgain,
   },
