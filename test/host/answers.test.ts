@@ -250,3 +250,13 @@ test('a question that changes while the answer is on its way is not answered', a
   expect((await session.block(2)).question).toBe(deletion.question);
   expect(session.chosen()).toEqual([]);
 });
+
+test('a rule of the user’s own is asked first', async () => {
+  await using world = openWorld();
+  const rules = [
+    { id: 'my-gate', state: 'blocked', kind: 'approval', region: 'last-3', any: ['awaiting the word of'] },
+  ];
+  const agent = { name: 'mine', screen: 'mine', rules };
+  using session = await startAsking(world, 'sh', ['-c', 'echo "awaiting the word of Ada"; sleep 300'], { agent });
+  expect(await session.block(1)).toMatchObject({ kind: 'approval', rule: 'my-gate' });
+});
