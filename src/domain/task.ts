@@ -1,5 +1,4 @@
 import type { Block } from './block.ts';
-import type { Level } from './dag.ts';
 import type { SessionId, TaskId } from './ids.ts';
 import type { SessionEnd } from './session.ts';
 
@@ -61,8 +60,6 @@ export type Gate =
     }
   /** `on_failure = "ask"`: a person decides what the failure of `task` does to the rest. */
   | { readonly kind: 'failure'; readonly task: TaskId };
-
-export type GatedLevel = Exclude<Level['kind'], 'mechanical'>;
 
 /** Why an attempt did not complete. */
 export type Failure =

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openModelEndpoint, type ModelEndpoint } from '../../support/model-endpoint.ts';
@@ -103,7 +103,7 @@ for (const one of cases.filter(({ agent }) => only === undefined || only === age
       expect(atMs - shownAtMs).toBeLessThan(1_000);
     };
 
-    it('asks for trust at the first start and for permission, is approved, and gives its final message', async () => {
+    it(`asks ${one.trust === null ? '' : 'for trust at the first start and '}for permission, is approved, and gives its final message`, async () => {
       using world = openAgentWorld(endpoint.url);
       await using session = await open(world, 'Make the file');
       await untilAsked(session);
@@ -121,6 +121,7 @@ for (const one of cases.filter(({ agent }) => only === undefined || only === age
       await untilAsked(session);
       await answer(session, one.no);
       await session.terminal.until((screen) => !one.approval.test(screen), 10_000, 'the question to go');
+      await pass(quietMs);
       expect(existsSync(join(world.project, 'made-by-agent.txt'))).toBe(false);
       expect(
         session.reports.filter(
@@ -164,9 +165,28 @@ for (const one of cases.filter(({ agent }) => only === undefined || only === age
       await untilAsked(session);
       process.kill(-session.terminal.pid, 'SIGTERM');
       await session.terminal.exited;
+      await expect.poll(() => processesOf(world.home), { timeout: 10_000 }).toEqual([]);
       expect(existsSync(join(world.project, 'made-by-agent.txt'))).toBe(false);
     });
   });
+}
+
+/** That something does not happen can only be waited for: the command would run within this time of a yes. */
+const quietMs = 3_000;
+
+/** Processes that were started with this home, wherever they went: an agent's background server would be one. */
+function processesOf(home: string): string[] {
+  return readdirSync('/proc').filter((pid) => {
+    try {
+      return /^\d+$/.test(pid) && readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0').includes(`HOME=${home}`);
+    } catch {
+      return false; // it has ended meanwhile
+    }
+  });
+}
+
+function pass(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
 async function passTrust(session: AgentSession, { trust, trustLabel }: Case): Promise<void> {
