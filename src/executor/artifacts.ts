@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { closeSync, globSync, openSync, readSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Task } from '../domain/dag.ts';
@@ -23,7 +22,7 @@ function hashFile(path: string): string | null {
   try {
     const fd = openSync(path, 'r');
     try {
-      const hash = createHash('sha256');
+      const hash = process.getBuiltinModule('node:crypto').createHash('sha256');
       const chunk = Buffer.allocUnsafe(1024 * 1024);
       for (let read = readSync(fd, chunk); read > 0; read = readSync(fd, chunk)) hash.update(chunk.subarray(0, read));
       return hash.digest('hex');

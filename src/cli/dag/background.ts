@@ -1,4 +1,3 @@
-import { spawn } from 'node:child_process';
 import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Home } from '../../config/home.ts';
@@ -19,7 +18,7 @@ export async function startInBackground(
   const fd = openSync(log, 'a', 0o600);
   const more = [...(flags.noWait ? ['--no-wait'] : []), ...(flags.paused ? ['--paused'] : [])];
   const args = [process.argv[1] ?? '', 'dag', 'execute', '--run-id', settings.run, ...more];
-  const child = spawn(process.execPath, args, {
+  const child = process.getBuiltinModule('node:child_process').spawn(process.execPath, args, {
     detached: true,
     env: { ...process.env, [backgroundVariable]: '1' },
     stdio: ['ignore', fd, fd, 'ipc'],

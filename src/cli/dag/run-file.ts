@@ -4,6 +4,7 @@ import { parseRunId, type RunId } from '../../domain/ids.ts';
 import type { PlanFacts } from '../../domain/plan-text.ts';
 import type { RunMode, RunSettings } from '../../domain/run.ts';
 import { nameRun } from '../../domain/run-name.ts';
+import { connectAhead } from '../../host/client.ts';
 import { createRun } from '../../storage/create.ts';
 import type { Db } from '../../storage/open.ts';
 import { home, readConfig } from '../context.ts';
@@ -24,8 +25,6 @@ export async function runFile(file: string, flags: RunFlags): Promise<void> {
   const mode = modeOf(flags, loaded);
   if (flags.dryRun)
     return (await import('./dry-run.ts')).printPlan(dag, planFacts(dag, flags, loaded), flags.json === true);
-  const db = openToWrite(home());
-  const settings = create(db, dag, mode, flags, loaded);
   const driveFlags = {
     json: flags.json === true,
     noWait: !flags.wait,
@@ -33,8 +32,14 @@ export async function runFile(file: string, flags: RunFlags): Promise<void> {
     isBackground: false,
   };
   if (!flags.detach) {
-    return driveRun({ home: home(), db, settings, config: loaded.config, flags: driveFlags, what: `dag run ${file}` });
+    const what = `dag run ${file}`;
+    await using host = connectAhead({ home: home(), what, start: true });
+    const db = openToWrite(home());
+    const settings = create(db, dag, mode, flags, loaded);
+    const { config } = loaded;
+    return await driveRun({ home: home(), db, settings, config, flags: driveFlags, what, connect: host.connect });
   }
+  const settings = create(openToWrite(home()), dag, mode, flags, loaded);
   await startInBackground(home(), settings, driveFlags);
   process.stdout.write(flags.json ? `${JSON.stringify({ run: settings.run })}\n` : `${settings.run}\n`);
 }
@@ -98,7 +103,7 @@ function isWatched(flags: RunFlags): boolean {
 }
 
 function idOf(flags: RunFlags): RunId {
-  if (flags.runId === undefined) return nameRun(crypto.getRandomValues(new Uint32Array(1))[0] ?? 0);
+  if (flags.runId === undefined) return nameRun(Math.floor(Math.random() * 2 ** 32)); // no secret; loading `crypto` takes longer
   const parsed = parseRunId(flags.runId);
   if (parsed.ok) return parsed.value;
   throw new CommandError('usage', parsed.error);
