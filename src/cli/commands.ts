@@ -13,6 +13,8 @@ export interface CommandEntry {
 export const groups: Readonly<Record<string, string>> = {
   dag: 'run DAGs and look into their sessions',
   host: 'the background process that owns the terminals',
+  agents: 'the programs that do the work of tasks',
+  matrix: 'the account and the rooms that follow runs and answer them',
   config: 'what cis is set to, and where that was said',
 };
 
@@ -60,6 +62,9 @@ export const commands: readonly CommandEntry[] = [
   { path: 'dag confirm', summary: 'let a task start, or accept a failure', load: () => import('./dag/confirm.ts') },
   { path: 'dag reject', summary: 'keep a task from starting', load: () => import('./dag/reject.ts') },
   { path: 'dag vote', summary: 'say yes or no to a task', load: () => import('./dag/vote.ts') },
+  { path: 'dag diff', summary: 'what tasks changed in their worktrees', load: () => import('./dag/diff.ts') },
+  { path: 'dag merge', summary: 'merge that into your branch', load: () => import('./dag/merge.ts') },
+  { path: 'dag worktrees', summary: 'list the worktrees of a run', load: () => import('./dag/worktrees.ts') },
   { path: 'dag rm', summary: 'remove a run and its recordings', load: () => import('./dag/rm.ts') },
   { path: 'dag prune', summary: 'remove runs that ended long ago', load: () => import('./dag/prune.ts') },
   { path: 'dag sessions', summary: 'list terminal sessions', load: () => import('./dag/sessions.ts') },
@@ -69,6 +74,11 @@ export const commands: readonly CommandEntry[] = [
   { path: 'dag send', summary: 'type into a session', load: () => import('./dag/send.ts') },
   { path: 'dag kill', summary: 'end sessions', load: () => import('./dag/kill.ts') },
   { path: 'dag unblock', summary: 'answer a session that waits for you', load: () => import('./dag/unblock.ts') },
+  {
+    path: 'dag why',
+    summary: 'say what a session is taken for, and what was seen of it',
+    load: () => import('./dag/why.ts'),
+  },
   { path: 'host status', summary: 'show the host', load: () => import('./host/status.ts') },
   { path: 'host stop', summary: 'end the host', load: () => import('./host/stop.ts') },
   {
@@ -76,6 +86,52 @@ export const commands: readonly CommandEntry[] = [
     summary: 'run the host in the foreground',
     hidden: true,
     load: () => import('./host/serve.ts'),
+  },
+  {
+    path: 'agents list',
+    summary: 'which agents there are, and which are installed',
+    load: () => import('./agents/list.ts'),
+  },
+  { path: 'agents show', summary: 'how an agent is started and read', load: () => import('./agents/show.ts') },
+  {
+    path: 'agents doctor',
+    summary: 'check the installed agents, without network',
+    load: () => import('./agents/doctor.ts'),
+  },
+  { path: 'agents record', summary: 'record an agent in this terminal', load: () => import('./agents/record.ts') },
+  { path: 'matrix up', summary: 'start a private homeserver on this machine', load: () => import('./matrix/up.ts') },
+  { path: 'matrix down', summary: 'stop it; its rooms stay', load: () => import('./matrix/down.ts') },
+  { path: 'matrix reset', summary: 'remove it with all it holds', load: () => import('./matrix/reset.ts') },
+  { path: 'matrix login', summary: 'log in to a homeserver', load: () => import('./matrix/login.ts') },
+  {
+    path: 'matrix logout',
+    summary: 'log out and forget the keys of this device',
+    load: () => import('./matrix/logout.ts'),
+  },
+  {
+    path: 'matrix whoami',
+    summary: 'the account, as the homeserver sees it',
+    load: () => import('./matrix/whoami.ts'),
+  },
+  {
+    path: 'matrix status',
+    summary: 'the account, the homeserver and what waits to be sent',
+    load: () => import('./matrix/status.ts'),
+  },
+  { path: 'matrix create-room', summary: 'make a room', load: () => import('./matrix/create-room.ts') },
+  { path: 'matrix join', summary: 'join a room', load: () => import('./matrix/join.ts') },
+  { path: 'matrix leave', summary: 'leave a room', load: () => import('./matrix/leave.ts') },
+  { path: 'matrix list-rooms', summary: 'the rooms this account is in', load: () => import('./matrix/list-rooms.ts') },
+  { path: 'matrix subscribe', summary: 'follow the runs of a room', load: () => import('./matrix/subscribe.ts') },
+  {
+    path: 'matrix verify',
+    summary: 'compare emoji, so that no client warns',
+    load: () => import('./matrix/verify.ts'),
+  },
+  {
+    path: 'agents test',
+    summary: 'what a screen is judged to be, and by which rule',
+    load: () => import('./agents/test.ts'),
   },
   { path: 'config show', summary: 'every setting, and where it was said', load: () => import('./config/show.ts') },
   {
@@ -92,4 +148,5 @@ export const commands: readonly CommandEntry[] = [
   { path: 'doctor', summary: 'check everything that cis needs', load: () => import('./doctor.ts') },
   { path: 'completion', summary: 'completion for bash, zsh or fish', load: () => import('./completion.ts') },
   { path: 'complete', summary: 'words for a shell to offer', hidden: true, load: () => import('./complete.ts') },
+  { path: 'hook', summary: "what an agent's hook calls", hidden: true, load: () => import('./hook.ts') },
 ];

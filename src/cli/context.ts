@@ -1,6 +1,7 @@
 import type { Config } from '../config/config.ts';
 import { findHome, type Home } from '../config/home.ts';
 import type { LoadedConfig } from '../config/load.ts';
+import type { Redactor } from '../domain/redact.ts';
 import type { Db } from '../storage/open.ts';
 import { CommandError } from './exit.ts';
 
@@ -38,9 +39,14 @@ export async function needDatabase(): Promise<Db> {
 
 /** What masks secret values of this process's environment wherever text is shown. */
 export async function openScreenRedactor(config: Config): Promise<(text: string) => string> {
-  const { findSecrets, openRedactor } = await import('../domain/redact.ts');
-  const redactor = openRedactor(findSecrets(process.env, config.general.redact));
+  const redactor = await openProcessRedactor(config);
   return (text) => redactor.mask(text);
+}
+
+/** The same, also for text that comes in pieces. */
+export async function openProcessRedactor(config: Config): Promise<Redactor> {
+  const { findSecrets, openRedactor } = await import('../domain/redact.ts');
+  return openRedactor(findSecrets(process.env, config.general.redact));
 }
 
 export function print(lines: readonly string[]): void {

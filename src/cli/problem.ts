@@ -1,4 +1,5 @@
 import type { CommanderError } from 'commander';
+import { findHome } from '../config/home.ts';
 import { CommandError, type ExitKind } from './exit.ts';
 
 /** What a command ended with, as a person and a script read it. */
@@ -38,8 +39,11 @@ const remedies: Readonly<Record<string, readonly [what: string, hint: string]>> 
   EROFS: ['the file system is read-only', 'set CIS_HOME to a directory that can be written'],
   EACCES: ['permission denied', 'check who owns it, or set CIS_HOME to a directory of your own'],
   EPERM: ['not permitted', 'check who owns it, or set CIS_HOME to a directory of your own'],
+  ENOENT: ['no such file or directory', 'check the path'],
   ENOTDIR: ['a part of the path is not a directory', 'check the path'],
   EISDIR: ['it is a directory', 'name a file'],
+  EEXIST: ['something else is there already', 'move it away, or name another path'],
+  ENOHOME: ['this user has no home directory', 'set CIS_HOME to a directory of your own'],
   EMFILE: ['too many open files', 'raise the limit with ulimit -n'],
   ENFILE: ['too many open files on this machine', 'close some programs'],
   SQLITE_FULL: ['no space left for the database', 'free some space, then run the same command again'],
@@ -58,9 +62,11 @@ function systemProblem(error: unknown): Problem | null {
   const remedy = remedies[code] ?? remedies[code.split('_').slice(0, 2).join('_')];
   if (remedy === undefined) return null;
   const [what, hint] = remedy;
+  const where = code.startsWith('SQLITE_') ? findHome(process.env).database : path;
+  const why = path === undefined ? ` (${error.message})` : '';
   return {
     kind: 'failed',
-    message: path === undefined ? `${what} (${error.message})` : `${path}: ${what}`,
+    message: `${where === undefined ? '' : `${where}: `}${what}${why}`,
     hints: [hint],
   };
 }

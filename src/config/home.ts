@@ -8,6 +8,7 @@ export interface Home {
   readonly config: string;
   readonly database: string;
   readonly sessions: string;
+  readonly worktrees: string;
   readonly run: string;
   readonly logs: string;
   readonly cache: string;
@@ -19,6 +20,7 @@ export function homeAt(dir: string): Home {
     config: join(dir, 'config.toml'),
     database: join(dir, 'cis.db'),
     sessions: join(dir, 'sessions'),
+    worktrees: join(dir, 'worktrees'),
     run: join(dir, 'run'),
     logs: join(dir, 'logs'),
     cache: join(dir, 'cache'),
@@ -27,7 +29,16 @@ export function homeAt(dir: string): Home {
 
 export function findHome(env: NodeJS.ProcessEnv): Home {
   const given = env['CIS_HOME'];
-  return homeAt(given === undefined || given === '' ? join(env['HOME'] || homedir(), '.cis') : resolve(given));
+  return homeAt(resolve(given === undefined || given === '' ? join(env['HOME'] || userDir(), '.cis') : given));
+}
+
+/** A user without an entry in the password file has no home directory, as in some containers. */
+function userDir(): string {
+  try {
+    return homedir();
+  } catch (cause) {
+    throw Object.assign(new Error('neither CIS_HOME nor HOME is set', { cause }), { code: 'ENOHOME' });
+  }
 }
 
 export function recordingPath(home: Home, run: RunId, task: TaskId, attempt: number): string {

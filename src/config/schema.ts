@@ -139,6 +139,11 @@ export const sections = {
     doc: 'How you are told that a session waits for you.',
     fields: {
       bell: { kind: 'boolean', default: true, doc: 'Rings the bell of the terminal that shows the run.' },
+      osc9: {
+        kind: 'boolean',
+        default: false,
+        doc: 'Tells the terminal that shows the run (OSC 9): many make a notification of it.',
+      },
       desktop: {
         kind: 'boolean',
         default: false,
@@ -155,6 +160,12 @@ export const sections = {
         min: 0,
         default: 5,
         doc: 'Waits so long before telling, in case you are looking and answer at once.',
+      },
+      cooldown_secs: {
+        kind: 'integer',
+        min: 0,
+        default: 10,
+        doc: 'Rings and shows at most once in so long; what is asked meanwhile is told together.',
       },
     },
   },
@@ -192,7 +203,7 @@ export const agentKeys = {
   version: 'argv that prints the version, for `cis doctor`',
   env: 'table of variables it is started with',
   hooks: 'table: how it reports to `cis hook`',
-  screen: 'list of rules that read its screen',
+  rules: 'list of rules that read its screen, above those of cis',
   final_message: 'table: where its final message is found',
   close: 'keys that end it politely, such as "C-c C-c"',
   model: 'the model when the task names none',

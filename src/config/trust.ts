@@ -1,6 +1,7 @@
-import { mkdirSync, readFileSync, writeFileSync, renameSync } from 'node:fs';
+import { readFileSync, writeFileSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Home } from './home.ts';
+import { makePrivateDir } from './private-dir.ts';
 
 /** Whether the user allowed exactly this text of a project's config; a changed file must be allowed anew. */
 export function isTrusted(home: Home, path: string, text: string): boolean {
@@ -11,7 +12,7 @@ export function isTrusted(home: Home, path: string, text: string): boolean {
 export function trust(home: Home, path: string, text: string | null): void {
   const { [path]: _, ...others } = readTrust(home);
   const trusted = text === null ? others : { ...others, [path]: digest(text) };
-  mkdirSync(home.dir, { recursive: true, mode: 0o700 });
+  makePrivateDir(home.dir);
   const beside = `${trustFile(home)}.${process.pid}`;
   writeFileSync(beside, `${JSON.stringify(trusted, null, 2)}\n`, { mode: 0o600 });
   renameSync(beside, trustFile(home));

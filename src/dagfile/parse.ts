@@ -33,6 +33,7 @@ export async function parseDagFile(
   const clean = text.startsWith('\uFEFF') ? text.slice(1) : text;
   const raw = options.format === 'toml' ? readToml(clean, options.path) : await readJson(clean, options.path);
   if (!raw.ok) return err([raw.error]);
+  if (isDeep(raw.value)) return err([problemAt(options.path, clean, 0, 0, `nested more than ${MAX_LEVELS} deep`)]);
   const { dag, errors, warnings } = checkDag(raw.value, checkOptions(options));
   const place = async (findings: readonly Finding[]): Promise<DagProblem[]> =>
     findings.length === 0 ? [] : placeFindings(options.path, clean, await locate(clean, options.format), findings);
@@ -77,6 +78,18 @@ async function readJson(text: string, path: string): Promise<Result<unknown, Dag
     if ('value' in read) return ok(read.value);
     return err(problemAt(path, text, read.offset, read.length, `not valid JSON: ${read.message}`));
   }
+}
+
+/** A DAG file has six levels; the places of values are found in time that grows with the square of this. */
+const MAX_LEVELS = 64;
+
+function isDeep(value: unknown): boolean {
+  let level: unknown[] = [value];
+  for (let depth = 0; depth <= MAX_LEVELS; depth++) {
+    level = level.flatMap((one) => (typeof one === 'object' && one !== null ? Object.values(one) : []));
+    if (level.length === 0) return false;
+  }
+  return true;
 }
 
 const MAX_DEPTH = 500;

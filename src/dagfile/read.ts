@@ -29,7 +29,9 @@ export function formatOf(path: string): DagFormat | null {
 
 async function readText(shown: string, path: string): Promise<Result<string, ReadDagError>> {
   try {
-    const { size } = await stat(path);
+    const found = await stat(path);
+    if (!found.isFile() && !found.isDirectory()) return unreadable(`${shown}: is not a file`); // a FIFO would be waited for
+    const { size } = found;
     if (size > MAX_MIB * 1024 * 1024) return unreadable(`${shown}: larger than ${MAX_MIB} MiB`);
     return ok(new TextDecoder('utf-8', { fatal: true }).decode(await readFile(path)));
   } catch (error) {

@@ -17,7 +17,12 @@ export interface Block {
   readonly fingerprint: string;
   /** The rule or hook that said so. */
   readonly rule: string;
+  /** How it takes an answer, when that could be seen. */
+  readonly input?: BlockInput;
 }
+
+/** A menu is walked up and down, buttons from left to right; a line is typed and sent; a key is just pressed. */
+export type BlockInput = 'menu' | 'buttons' | 'line' | 'key';
 
 export type BlockKind =
   | 'approval'

@@ -79,6 +79,25 @@ export type TaskEvent =
   | { readonly kind: 'task-cancelled'; readonly task: TaskId; readonly reason: string }
   /** `dag retry` and `dag execute --run-id`: the task is to be done again, as if it had not been reached yet. */
   | { readonly kind: 'task-reopened'; readonly task: TaskId; readonly by: string }
+  /** Its worktree is there; `kept` are branches with what an earlier attempt left. */
+  | {
+      readonly kind: 'task-worktree-ready';
+      readonly task: TaskId;
+      readonly attempt: number;
+      readonly path: string;
+      readonly branch: string;
+      readonly base: string;
+      readonly kept: readonly string[];
+    }
+  /** What it left in its worktree is committed; `files` of it by cis. */
+  | {
+      readonly kind: 'task-work-committed';
+      readonly task: TaskId;
+      readonly attempt: number;
+      readonly branch: string;
+      readonly commit: string;
+      readonly files: number;
+    }
   | { readonly kind: 'task-amended'; readonly task: TaskId; readonly change: Amendment; readonly by: string };
 
 export type ReadyCause = 'dependencies' | 'gate' | 'retry' | 'lost' | 'person' | 'rescue';

@@ -46,6 +46,11 @@ export function blockId(session: SessionId, number: number): BlockId {
   return `${session}!${number}` as BlockId;
 }
 
+/** The session that a block belongs to. */
+export function sessionOfBlock(block: BlockId): SessionId {
+  return block.slice(0, block.lastIndexOf('!')) as SessionId;
+}
+
 /** The session in which the `index`-th (from 1) rollback command of a task runs; the ending is reserved in DAG files. */
 export function rollbackTaskId(task: TaskId, index: number): TaskId {
   return `${task}.rollback-${index}` as TaskId;

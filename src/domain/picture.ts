@@ -3,7 +3,7 @@ import type { LoggedEvent, CisEvent } from './event.ts';
 import type { RunId, SessionId, TaskId } from './ids.ts';
 import { sessionId } from './ids.ts';
 import type { RunSettings, RunState } from './run.ts';
-import type { Failure, Gate, SkipReason, TaskState, TaskStateKind } from './task.ts';
+import { settled, type Failure, type Gate, type SkipReason, type TaskState, type TaskStateKind } from './task.ts';
 
 /** A task as views show it: one flat record, whatever its state. */
 export interface TaskPicture {
@@ -42,6 +42,18 @@ export interface RunPicture {
   readonly tasks: ReadonlyMap<TaskId, TaskPicture>;
   /** The same tasks by state: a view of thousands need not look at all of them. */
   readonly byKind: ReadonlyMap<TaskStateKind, ReadonlySet<TaskId>>;
+}
+
+/** Returns the tasks that cannot begin before this one ends, those behind them included. */
+export function heldUpBy(picture: RunPicture, task: TaskId): TaskId[] {
+  const held = new Set<TaskId>([task]);
+  for (let before = 0; before < held.size;) {
+    before = held.size;
+    for (const other of picture.tasks.values())
+      if (!settled[other.kind] && other.deps.some((dep) => held.has(dep))) held.add(other.task);
+  }
+  held.delete(task);
+  return [...held];
 }
 
 export interface PictureFold {
@@ -91,12 +103,20 @@ export function openPicture(settings: RunSettings): PictureFold {
     picture,
     apply: ({ at, event }) => {
       Object.assign(picture, runChange(event, at, picture));
-      if ('task' in event) update(event.task, taskChange(event, at, settings.run));
+      if ('task' in event)
+        update(event.task, { ...taskChange(event, at, settings.run), ...afterConflict(event, tasks) });
     },
     set: (task, state, times) => update(task, { ...changeOfState(state), ...times }),
     setRun: (state, times) =>
       Object.assign(picture, { state: state.kind, reason: 'reason' in state ? state.reason : null, ...times }),
   };
+}
+
+/** A merge conflict that was resolved: the task is about to start, not running yet. */
+function afterConflict(event: CisEvent, tasks: ReadonlyMap<TaskId, TaskPicture>): Partial<TaskPicture> {
+  if (event.kind !== 'task-unblocked') return {};
+  const detail = tasks.get(event.task)?.detail;
+  return detail?.kind === 'block' && detail.block.kind === 'merge-conflict' ? { kind: 'starting' } : {};
 }
 
 function firstPicture(settings: RunSettings, position: number): TaskPicture {

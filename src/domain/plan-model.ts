@@ -1,8 +1,9 @@
+import type { Block } from './block.ts';
 import type { Condition, Operand } from './condition.ts';
 import type { Dag, Policy, Task } from './dag.ts';
 import type { Amendment, CisEvent, TaskEvent } from './event.ts';
 import { openHeap, type Heap } from './heap.ts';
-import type { RunId, SessionId, TaskId } from './ids.ts';
+import { sessionOfBlock, type RunId, type SessionId, type TaskId } from './ids.ts';
 import { runTransitions, type RunSettings, type RunState } from './run.ts';
 import type { KillCause } from './session.ts';
 import { settled, taskTransitions, type TaskState } from './task.ts';
@@ -283,10 +284,17 @@ function applyTaskEvent(model: RunModel, event: TaskEvent, clock: Clock): void {
     node.task = amendTask(node.task, event.change);
     return;
   }
+  if (event.kind === 'task-worktree-ready' || event.kind === 'task-work-committed') return;
   if (event.kind === 'task-reopened') reopen(node);
   count(node, event, clock);
-  moveTask(model, node, nextTaskState(node, event, clock.at), event.kind === 'task-voted');
+  moveTask(model, node, nextTaskState(node, event, clock.at), isInPlace(node, event));
   setTimers(model, node, clock);
+}
+
+/** What is known of a state changes, not the state: a vote, or a question that was seen better. */
+function isInPlace(node: TaskNode, event: TaskEvent): boolean {
+  if (event.kind === 'task-voted') return true;
+  return event.kind === 'task-blocked' && node.state.kind === 'blocked' && node.state.block.id === event.block.id;
 }
 
 /** Returns the task as a person changed it. */
@@ -323,7 +331,7 @@ function count(node: TaskNode, event: TaskEvent, clock: Clock): void {
       node.pid = event.pid;
       return;
     case 'task-blocked':
-      node.blockedTick = clock.tick;
+      if (node.state.kind !== 'blocked') node.blockedTick = clock.tick;
       return;
     case 'task-unblocked':
       node.blockedMs += clock.tick - node.blockedTick;
@@ -340,7 +348,9 @@ function count(node: TaskNode, event: TaskEvent, clock: Clock): void {
   }
 }
 
-function nextTaskState(node: TaskNode, event: Exclude<TaskEvent, { kind: 'task-amended' }>, at: number): TaskState {
+type Unchanging = 'task-amended' | 'task-worktree-ready' | 'task-work-committed';
+
+function nextTaskState(node: TaskNode, event: Exclude<TaskEvent, { kind: Unchanging }>, at: number): TaskState {
   switch (event.kind) {
     case 'task-reopened':
       return { kind: 'pending' };
@@ -355,8 +365,12 @@ function nextTaskState(node: TaskNode, event: Exclude<TaskEvent, { kind: 'task-a
     case 'task-running':
       return { kind: 'running', ...underWay(node, at), attempt: event.attempt, pid: event.pid };
     case 'task-blocked':
-      return { kind: 'blocked', ...underWay(node, at), attempt: event.attempt, block: event.block };
+      return blockedState(node, event.attempt, event.block, at);
     case 'task-unblocked':
+      if (node.state.kind === 'blocked' && node.state.session === null) {
+        const session = sessionOfBlock(event.block);
+        return { kind: 'starting', attempt: event.attempt, session, startedAt: node.state.startedAt };
+      }
       return { kind: 'running', ...underWay(node, at), attempt: event.attempt, pid: node.pid };
     case 'task-completed':
       return { kind: 'completed', attempt: event.attempt, startedAt: underWay(node, at).startedAt, endedAt: at };
@@ -375,6 +389,12 @@ function nextTaskState(node: TaskNode, event: Exclude<TaskEvent, { kind: 'task-a
     case 'task-cancelled':
       return { kind: 'cancelled', reason: event.reason };
   }
+}
+
+/** A merge conflict comes before the session. */
+function blockedState(node: TaskNode, attempt: number, block: Block, at: number): TaskState {
+  const { session, startedAt } = underWay(node, at);
+  return { kind: 'blocked', attempt, session: block.kind === 'merge-conflict' ? null : session, startedAt, block };
 }
 
 function votedState(node: TaskNode, by: string, vote: 'yes' | 'no'): TaskState {
@@ -499,7 +519,7 @@ function setTimers(model: RunModel, node: TaskNode, clock: Clock): void {
       return;
     case 'blocked':
       if (task.onBlocked.timeoutMs !== undefined && task.onBlocked.then !== 'wait') {
-        add('blocked', clock.tick + task.onBlocked.timeoutMs);
+        add('blocked', node.blockedTick + task.onBlocked.timeoutMs);
       }
       if (!task.timeoutCountsBlocked) return;
       break;

@@ -60,6 +60,8 @@ function decideTask(into: Recorder, request: Exclude<TaskRequest, { kind: 'retry
       return vote(into, node, by, request.vote);
     case 'amend':
       return amend(into, node, request, by);
+    case 'unblock':
+      return whyNotUnblock(into, node);
   }
 }
 
@@ -196,10 +198,21 @@ function endedFirst(into: Recorder, node: TaskNode): RequestOutcome {
 
 function declareFailed(into: Recorder, node: TaskNode, by: string): Decision {
   const { state } = node;
+  if (state.kind === 'blocked' && state.session === null) {
+    fail(into, node, state.attempt, { kind: 'decided', by }, null);
+    return done(`${name(into, node)} counts as failed`);
+  }
   if (state.kind !== 'undecided')
-    return refused(`${name(into, node)} is ${state.kind}: only an undecided task is declared failed`);
+    return refused(
+      `${name(into, node)} is ${state.kind}: only an undecided task or a merge conflict is declared failed`,
+    );
   fail(into, node, state.attempt, state.failure ?? { kind: 'decided', by }, null);
   return done(`${name(into, node)} counts as failed`);
+}
+
+/** Merge conflicts are looked into by the driver, because git must be asked; what comes here is none. */
+function whyNotUnblock(into: Recorder, node: TaskNode): Decision {
+  return refused(`${name(into, node)} has no merge conflict: it is ${node.state.kind}`);
 }
 
 function confirm(into: Recorder, node: TaskNode, by: string): Decision {

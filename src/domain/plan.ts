@@ -144,11 +144,17 @@ export function ready(into: Recorder, node: TaskNode, why: ReadyCause): void {
   else into.record({ kind: 'task-ready', task: node.task.id, why });
 }
 
+const nothingLeft: OutputSummary = { bytes: 0, cutFrom: null, source: 'none' };
+
 /** Asks for the end of a session, once. */
 export function stop(into: Recorder, node: TaskNode, why: Stop): void {
   const { state } = node;
-  if (node.stop !== null || !isActive(node) || !('session' in state) || state.session === null) return;
+  if (node.stop !== null || !isActive(node) || !('session' in state)) return;
   node.stop = why;
+  if (state.session === null) {
+    // a merge conflict: there is nothing to wait for
+    return recordAttemptEnd(into, node, { kind: 'killed', by: why.cause, signal: 'SIGTERM' }, nothingLeft);
+  }
   into.plan.stops.push({ session: state.session, ...why });
 }
 
@@ -307,7 +313,8 @@ function failureOf(node: TaskNode, end: SessionEnd): Failure {
   return { kind: 'timeout', afterMs: timeoutMs ?? 0 };
 }
 
-function recordFailure(
+/** Records a failure of an attempt: it is retried, asked about, or final. */
+export function recordFailure(
   into: Recorder,
   node: TaskNode,
   attempt: number,

@@ -1,7 +1,7 @@
 import type { SessionId, TaskId } from './ids.ts';
 import type { RunPicture, TaskPicture } from './picture.ts';
 import type { TaskStateKind } from './task.ts';
-import { describeFailure, describeSkip } from './words.ts';
+import { describeFailure, describeSkip, leftRecording } from './words.ts';
 
 /** How a run went, task by task, as the end of `dag run`, `dag status` and `--json` say it. */
 export interface Report {
@@ -22,6 +22,8 @@ export interface TaskReport {
   readonly attempts: number;
   readonly durationMs: number | null;
   readonly session: SessionId | null;
+  /** False when its session never started: there are no logs to look at. */
+  readonly hasRecording: boolean;
   /** Why it failed, was skipped or cancelled. */
   readonly why: string | null;
   readonly debt: boolean;
@@ -51,6 +53,7 @@ function reportTask(task: TaskPicture): TaskReport {
     attempts: task.attempt,
     durationMs: between(task.startedAt, task.endedAt),
     session: task.session,
+    hasRecording: task.attempt > 0 && !(detail.kind === 'failure' && !leftRecording(detail.failure)),
     why: describeDetail(task),
     debt: detail.kind === 'failure' && detail.debt,
   };

@@ -11,6 +11,8 @@ export type RunRequest =
   | { readonly kind: 'abort'; readonly reason: string }
   | { readonly kind: 'retry'; readonly task: TaskId | null; readonly withDependents: boolean }
   | { readonly kind: 'skip' | 'fail'; readonly task: TaskId }
+  /** A merge conflict was resolved in the task's worktree: the driver looks, and goes on. */
+  | { readonly kind: 'unblock'; readonly task: TaskId }
   | { readonly kind: 'amend'; readonly task: TaskId; readonly change: Amendment }
   | { readonly kind: 'confirm' | 'reject'; readonly task: TaskId }
   | { readonly kind: 'vote'; readonly task: TaskId; readonly vote: 'yes' | 'no' }

@@ -1,5 +1,6 @@
 import type { Dag, MatrixSettings } from './dag.ts';
 import type { RunId } from './ids.ts';
+import type { Repository } from './workspace.ts';
 
 /**
  * One execution of a DAG.
@@ -42,4 +43,6 @@ export interface RunSettings {
   readonly defaultAgent: string | null;
   readonly agentMode: 'oneshot' | 'interactive';
   readonly createdAt: number;
+  /** Of the tasks with a worktree, where there was one when the run was made. */
+  readonly repositories?: readonly Repository[];
 }

@@ -1,5 +1,4 @@
 import type { Block } from './block.ts';
-import type { Level } from './dag.ts';
 import type { SessionId, TaskId } from './ids.ts';
 import type { SessionEnd } from './session.ts';
 
@@ -62,8 +61,6 @@ export type Gate =
   /** `on_failure = "ask"`: a person decides what the failure of `task` does to the rest. */
   | { readonly kind: 'failure'; readonly task: TaskId };
 
-export type GatedLevel = Exclude<Level['kind'], 'mechanical'>;
-
 /** Why an attempt did not complete. */
 export type Failure =
   | { readonly kind: 'session'; readonly end: SessionEnd }
@@ -71,6 +68,8 @@ export type Failure =
   /** It never ran: the working directory is missing, the program was not found, the gate said no, … */
   | { readonly kind: 'not-started'; readonly reason: string }
   | { readonly kind: 'rejected'; readonly by: string }
+  /** It ended well, but what it left in its worktree could not be committed. */
+  | { readonly kind: 'not-committed'; readonly reason: string }
   | { readonly kind: 'blocked-too-long'; readonly afterMs: number }
   | { readonly kind: 'decided'; readonly by: string };
 
@@ -84,14 +83,14 @@ export type SkipReason =
   /** A rescue task whose task did not fail. */
   | { readonly kind: 'no-failure'; readonly task: TaskId };
 
-/** A transition that is not here cannot happen. Back to `pending` goes only what a person reopens (`task-reopened`). */
+/** A transition that is not here cannot happen. `blocked` goes back to `starting` when a merge conflict was resolved. Back to `pending` goes only what a person reopens (`task-reopened`). */
 export const taskTransitions = {
   pending: ['gated', 'ready', 'skipped', 'failed', 'cancelled'],
   gated: ['ready', 'pending', 'skipped', 'failed', 'cancelled'],
   ready: ['starting', 'pending', 'skipped', 'cancelled'],
   starting: ['running', 'blocked', 'completed', 'failed', 'skipped', 'cancelled', 'waiting-retry', 'lost', 'undecided'],
   running: ['blocked', 'completed', 'failed', 'skipped', 'cancelled', 'waiting-retry', 'lost', 'undecided'],
-  blocked: ['running', 'completed', 'failed', 'skipped', 'cancelled', 'waiting-retry', 'lost', 'undecided'],
+  blocked: ['running', 'starting', 'completed', 'failed', 'skipped', 'cancelled', 'waiting-retry', 'lost', 'undecided'],
   'waiting-retry': ['ready', 'pending', 'skipped', 'cancelled'],
   lost: ['ready', 'pending', 'waiting-retry', 'undecided', 'failed', 'cancelled'],
   undecided: ['ready', 'pending', 'skipped', 'failed', 'cancelled'],

@@ -59,6 +59,8 @@ export function describeFailure(failure: Failure): string {
       return `took longer than ${formatDuration(failure.afterMs)}`;
     case 'not-started':
       return `not started: ${failure.reason}`;
+    case 'not-committed':
+      return `its work could not be committed: ${failure.reason}`;
     case 'rejected':
       return `rejected by ${failure.by}`;
     case 'blocked-too-long':
@@ -68,6 +70,11 @@ export function describeFailure(failure: Failure): string {
     default:
       return unreachable(failure);
   }
+}
+
+/** Whether there is something to look at: a session that never started has left nothing. */
+export function leftRecording(failure: Failure): boolean {
+  return failure.kind !== 'not-started' && !(failure.kind === 'session' && failure.end.kind === 'not-started');
 }
 
 export function describeSkip(reason: SkipReason): string {
@@ -113,7 +120,7 @@ export function gateCommand(gate: Gate, run: RunId, task: TaskId): string {
 
 /** The command that answers a block. */
 export function blockCommand(block: Block, run: RunId, task: TaskId): string {
-  if (block.kind === 'merge-conflict') return `cis dag worktrees ${run}`;
+  if (block.kind === 'merge-conflict') return `cis dag unblock ${run}:${task}`;
   if (block.kind === 'password' || block.kind === 'login') return `cis dag attach ${run}:${task}`;
   return `cis dag unblock ${run}:${task}${block.choices.length > 0 ? ' --choose N' : ''}`;
 }
@@ -126,11 +133,16 @@ export function describeChoices(block: Block): string {
     .join('  ');
 }
 
+function describeUnblocked({ answer, source }: Extract<CisEvent, { kind: 'session-unblocked' }>): string {
+  if (answer === null) return source.via === 'screen' ? 'asks no more' : `answered in the terminal: ${source.by}`;
+  return source.via === 'rule' ? `answered by the rule "${source.by}"` : `answered by ${source.by} (${source.via})`;
+}
+
 /** One line for an event, without its time and its task. */
 export function describeEvent(event: CisEvent): string {
   switch (event.kind) {
     case 'run-created':
-      return `created: ${event.dag}, ${event.tasks} tasks, ${event.mode}`;
+      return `created: ${event.dag}, ${event.tasks} ${event.tasks === 1 ? 'task' : 'tasks'}, ${event.mode}`;
     case 'run-started':
       return 'started';
     case 'run-paused':
@@ -166,7 +178,7 @@ export function describeEvent(event: CisEvent): string {
     case 'task-unblocked':
       return 'goes on';
     case 'session-unblocked':
-      return `answered by ${event.source.by} (${event.source.via})`;
+      return describeUnblocked(event);
     case 'task-completed':
       return 'done';
     case 'task-failed':
@@ -188,6 +200,14 @@ export function describeEvent(event: CisEvent): string {
       return `undoes ${event.task}, step ${event.index}`;
     case 'run-rollback-ended':
       return `undoing ${event.task}, step ${event.index}: ${describeEnd(event.end)}`;
+    case 'task-worktree-ready': {
+      const kept = event.kept.length === 0 ? '' : `; what the attempt before left is kept on ${event.kept.join(', ')}`;
+      return `worktree on ${event.branch} from ${event.base.slice(0, 12)}${kept}`;
+    }
+    case 'task-work-committed': {
+      const files = event.files === 1 ? '1 file' : `${event.files} files`;
+      return `ends at ${event.commit.slice(0, 12)} on ${event.branch}${event.files === 0 ? '' : `, ${files} committed by cis`}`;
+    }
     case 'task-amended':
       return `${event.change.kind} changed by ${event.by}`;
     case 'session-started':

@@ -11,6 +11,7 @@ import type { Action, Task } from '../domain/dag.ts';
 import { templateValues } from '../domain/prompt.ts';
 import { err, ok, type Result } from '../domain/result.ts';
 import type { RunSettings } from '../domain/run.ts';
+import type { SpawnedAgent } from '../host/protocol.ts';
 import type { Context } from './context.ts';
 import { secretPath, writePrivate } from './files.ts';
 
@@ -20,6 +21,8 @@ export interface Start {
   readonly args: readonly string[];
   /** On top of the task's environment. */
   readonly env: Readonly<Record<string, string>>;
+  /** Set for an agent: how its screen is read, its hooks are known and its questions are answered. */
+  readonly agent?: SpawnedAgent;
 }
 
 export interface StartRequest {

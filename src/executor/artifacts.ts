@@ -13,17 +13,17 @@ export function collectArtifacts(task: Task, attempt: number, cwd: string): NewA
   return paths.slice(0, maxFiles).flatMap((path) => {
     const stat = statSync(path, { throwIfNoEntry: false });
     if (stat === undefined || !stat.isFile()) return [];
-    const sha256 = hashFile(path);
+    const sha256 = hashFile(path, stat.size);
     return sha256 === null ? [] : [{ task: task.id, attempt, path, bytes: stat.size, sha256 }];
   });
 }
 
-function hashFile(path: string): string | null {
+function hashFile(path: string, size: number): string | null {
   try {
     const fd = openSync(path, 'r');
     try {
       const hash = process.getBuiltinModule('node:crypto').createHash('sha256');
-      const chunk = Buffer.allocUnsafe(1024 * 1024);
+      const chunk = Buffer.allocUnsafe(Math.max(1, Math.min(size, 1024 * 1024)));
       for (let read = readSync(fd, chunk); read > 0; read = readSync(fd, chunk)) hash.update(chunk.subarray(0, read));
       return hash.digest('hex');
     } finally {

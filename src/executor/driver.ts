@@ -1,6 +1,7 @@
 import { hostname } from 'node:os';
 import { journalPath, type Home } from '../config/home.ts';
 import { evaluateCondition } from '../domain/condition.ts';
+import type { AnswerRule } from '../domain/dag.ts';
 import type { LoggedEvent } from '../domain/event.ts';
 import type { SessionId } from '../domain/ids.ts';
 import {
@@ -10,6 +11,7 @@ import {
   openRecorder,
   planNext,
   recordAttemptEnd,
+  recordFailure,
   type EvaluateCondition,
   type Plan,
   type StopSession,
@@ -19,7 +21,10 @@ import { planRequest } from '../domain/plan-request.ts';
 import type { RequestOutcome } from '../domain/request.ts';
 import { err, ok } from '../domain/result.ts';
 import type { RunSettings, RunState } from '../domain/run.ts';
-import { parseSessionId } from '../domain/ids.ts';
+import { parseSessionId, sessionId } from '../domain/ids.ts';
+import { conflictBlock, listFiles } from '../domain/workspace.ts';
+import type { Task } from '../domain/dag.ts';
+import type { Prepared } from '../worktree/prepare.ts';
 import type { KillCause, SessionEnd } from '../domain/session.ts';
 import { readJournal } from '../host/journal.ts';
 import type { ConnectError, ConnectHost, HostConnection } from '../host/port.ts';
@@ -35,6 +40,7 @@ import { upstreamDir, writeUpstream } from './files.ts';
 import { Ledger } from './ledger.ts';
 import { collectOutput, noOutput, type Output } from './output.ts';
 import { spawnRollback, spawnTask, type SpawnFacts } from './spawn.ts';
+import { openWorkspaces, type Workspaces } from './workspaces.ts';
 
 export interface DriveOptions {
   readonly home: Home;
@@ -53,6 +59,7 @@ export interface DriveOptions {
   readonly cols: number;
   readonly rows: number;
   readonly mask: (text: string) => string;
+  readonly answers?: readonly AnswerRule[];
   readonly startAgent?: StartAgent;
   /**
    * `always`: blocks, gates and decisions are waited for. `not-decisions`: a run that is left with nothing but undecided tasks
@@ -92,6 +99,7 @@ export class Driver {
   readonly #model: RunModel;
   readonly #ledger: Ledger;
   readonly #context: Context;
+  readonly #workspaces: Workspaces;
   readonly #facts: SpawnFacts;
   readonly #evaluate: EvaluateCondition;
   readonly #end = Promise.withResolvers<DriveEnd>();
@@ -112,6 +120,16 @@ export class Driver {
   #pending = new Map<number, () => RequestOutcome | null>();
   /** The final messages of agents whose turn is done. */
   readonly #messages = new Map<SessionId, string | null>();
+  /** What git has done meanwhile, to be taken in the next turn. */
+  #arrivals: ((clock: Clock) => void)[] = [];
+  /** What is done once the turn is committed. */
+  #afterwards: (() => void)[] = [];
+  /** Attempts that wait for a merge, by task: no session of theirs will tell their end. */
+  readonly #merging = new Map<TaskNode, number>();
+  /** Sessions whose worktree is being made. */
+  readonly #preparing = new Set<SessionId>();
+  /** Sessions that ended well, whose work is being committed. */
+  readonly #committing = new Set<SessionId>();
   /** Starts that a stopping host refused: they certainly did not happen. */
   readonly #unsent = new Set<SessionId>();
 
@@ -121,6 +139,7 @@ export class Driver {
     this.#model = model;
     this.#ledger = new Ledger(model, openRunWriter(db, settings.run, epoch));
     this.#context = openContext(options);
+    this.#workspaces = openWorkspaces(options.home, settings, model);
     this.#facts = options;
     this.#evaluate = (task) => {
       if (task.condition === undefined) return ok(true);
@@ -163,6 +182,9 @@ export class Driver {
   #open(): void {
     const clock = this.#clock();
     const { epoch, startPaused, onlyRequests } = this.#options;
+    for (const node of this.#model.nodes) {
+      if (node.state.kind === 'blocked' && node.state.session === null) this.#merging.set(node, node.state.attempt);
+    }
     if (isOver(this.#model) || onlyRequests) return;
     this.#ledger.record({ kind: 'run-driver-changed', epoch, pid: process.pid, host: hostname() }, clock);
     if (this.#model.state.kind !== 'created') return;
@@ -218,11 +240,12 @@ export class Driver {
       const owner = event.kind === 'turn-done' ? this.#ownerOf(session) : null;
       if (event.kind === 'turn-done' && owner?.kind === 'task') this.#takeTurnDone(owner.node, session, event.message);
     }
+    for (const entry of entries) if (entry.event.kind === 'ended' && entry.seq <= this.#cursor) this.#endAgain(entry);
     for (const one of this.#openSessions()) {
       if (living.has(one.session) || ended.has(one.session)) this.#stopAgain(one.node);
       else if (
         !spawned.has(one.session) &&
-        (this.#unsent.has(one.session) || hello.value.status.startedAt < one.startedAt)
+        (this.#isUnlaunched(one.node) || this.#unsent.has(one.session) || hello.value.status.startedAt < one.startedAt)
       )
         this.#spawnAgain(one.session);
       else
@@ -233,6 +256,19 @@ export class Driver {
           event: { kind: 'ended', end: { kind: 'lost' } },
         });
     }
+  }
+
+  /** A session in a worktree is asked for after that was written down: until then it certainly did not start. */
+  #isUnlaunched(node: TaskNode | null): boolean {
+    if (node === null || node.task.workspace !== 'worktree' || !('attempt' in node.state)) return false;
+    return !this.#workspaces.isLaunched(node.task.id, node.state.attempt);
+  }
+
+  /** The end of a session in a worktree was read, but its driver died before the work was committed. */
+  #endAgain({ at, session, event }: JournalEntry): void {
+    const owner = this.#ownerOf(session);
+    if (owner?.kind !== 'task' || owner.node.task.workspace !== 'worktree') return;
+    this.#inbox.push({ seq: 0, at, session, event });
   }
 
   #openSessions(): { session: SessionId; startedAt: number; node: TaskNode | null }[] {
@@ -265,6 +301,7 @@ export class Driver {
       try {
         this.#runTurn();
       } catch (error) {
+        if (isDiskTrouble(error)) return this.#finish({ kind: 'cannot-write', detail: error.message });
         this.#isEnded = true;
         this.#end.reject(error);
       }
@@ -286,8 +323,10 @@ export class Driver {
     const clock = this.#clock();
     for (const entry of this.#inbox.splice(0)) this.#take(entry, clock);
     for (const refusal of this.#refusals.splice(0)) this.#takeRefusal(refusal, clock);
+    for (const take of this.#arrivals.splice(0)) take(clock);
     const stops = this.#isPoked ? this.#takeRequests(clock) : [];
     const plan = this.#plan(clock);
+    this.#closeMerges(clock);
     this.#settleWishes(clock);
     const starts = plan.events;
     if (!this.#commit()) return;
@@ -295,6 +334,7 @@ export class Driver {
     for (const event of starts) {
       if (event.kind === 'task-starting' || event.kind === 'run-rollback-starting') this.#start(event.session);
     }
+    for (const act of this.#afterwards.splice(0)) act();
     this.#afterTurn();
   }
 
@@ -320,7 +360,7 @@ export class Driver {
   #afterTurn(): void {
     const model = this.#model;
     if (isOver(model)) return this.#finish({ kind: 'over', state: model.state });
-    if (this.#isLeaving && model.active === 0) return this.#finish({ kind: 'needs-person' });
+    if (this.#isLeaving && this.#openSessions().length === 0) return this.#finish({ kind: 'needs-person' });
     if (this.#options.onlyRequests) return this.#leaveIfDone();
     if (this.#mustLeave()) return this.#leaveToPerson();
     this.#setTimer();
@@ -341,7 +381,7 @@ export class Driver {
   }
 
   #leaveToPerson(): void {
-    if (this.#model.active === 0) return this.#finish({ kind: 'needs-person' });
+    if (this.#openSessions().length === 0) return this.#finish({ kind: 'needs-person' });
     this.#isLeaving = true;
     for (const { session } of this.#openSessions()) this.#kill(session, 'no-wait');
   }
@@ -432,7 +472,7 @@ export class Driver {
       case 'recording-failed':
         return this.#ledger.note({ kind: 'session-recording-failed', session, reason: event.reason }, clock.at);
       case 'ended':
-        return this.#takeEnd(node, attempt, session, event.end, clock);
+        return this.#takeEndOf(node, attempt, session, event.end, clock);
     }
   }
 
@@ -445,7 +485,12 @@ export class Driver {
   ): void {
     const task = node.task.id;
     if (node.state.kind === 'blocked') {
-      if (node.state.block.id === block.id) return;
+      // The same episode, known better: a hook is faster than the screen that shows the choices.
+      if (node.state.block.id === block.id) {
+        if (node.state.block.fingerprint !== block.fingerprint)
+          this.#ledger.record({ kind: 'task-blocked', task, attempt, block }, clock);
+        return;
+      }
       this.#ledger.record({ kind: 'task-unblocked', task, attempt, block: node.state.block.id }, clock);
     }
     this.#ledger.note({ kind: 'session-blocked', session, block }, clock.at);
@@ -472,12 +517,52 @@ export class Driver {
     if ((action.mode ?? this.#options.settings.agentMode) === 'interactive') this.#kill(session, 'done');
   }
 
-  #takeEnd(node: TaskNode, attempt: number, session: SessionId, end: SessionEnd, clock: Clock): void {
+  /** Work in a worktree is committed before its task counts as done. */
+  #takeEndOf(node: TaskNode, attempt: number, session: SessionId, end: SessionEnd, clock: Clock): void {
+    const isGood = (end.kind === 'exited' && end.code === 0) || (end.kind === 'killed' && end.by === 'done');
+    if (node.task.workspace !== 'worktree' || !isGood) return this.#takeEnd(node, attempt, session, end, clock);
+    if (this.#committing.has(session)) return;
+    this.#committing.add(session);
+    this.#whenDone(this.#workspaces.commit(node.task), (committed, later) => {
+      this.#committing.delete(session);
+      if (this.#ownerOf(session)?.node !== node) return;
+      if (!committed.ok) return this.#takeEnd(node, attempt, session, end, later, committed.error);
+      const { commit, files, workspace } = committed.value;
+      const { branch } = workspace;
+      const event = { kind: 'task-work-committed', task: node.task.id, attempt, branch, commit, files } as const;
+      this.#ledger.record(event, later);
+      this.#takeEnd(node, attempt, session, end, later);
+    });
+  }
+
+  /** Takes what a promise gives in a turn of its own; its failure is a bug, and ends the driver. */
+  #whenDone<T>(promise: Promise<T>, take: (value: T, clock: Clock) => void): void {
+    promise.then(
+      (value) => {
+        this.#arrivals.push((clock) => take(value, clock));
+        this.#wake();
+      },
+      (error: unknown) => {
+        this.#isEnded = true;
+        this.#end.reject(error);
+      },
+    );
+  }
+
+  #takeEnd(
+    node: TaskNode,
+    attempt: number,
+    session: SessionId,
+    end: SessionEnd,
+    clock: Clock,
+    uncommitted: string | null = null,
+  ): void {
     const output = this.#keepOutput(node, attempt, session, end);
     this.#ledger.ended(node.task.id, attempt, clock.at, end);
     this.#ledger.note({ kind: 'session-ended', session, end }, clock.at);
     const into = openRecorder(this.#model, clock);
-    recordAttemptEnd(into, node, end, output.summary);
+    if (uncommitted === null) recordAttemptEnd(into, node, end, output.summary);
+    else recordFailure(into, node, attempt, { kind: 'not-committed', reason: uncommitted }, output.summary);
     for (const event of into.plan.events) this.#ledger.note(event, clock.at);
   }
 
@@ -492,7 +577,9 @@ export class Driver {
     if (node.dependents.length > 0 || node.rescuer !== null) {
       writeUpstream(upstreamDir(home, settings.run), task.id, attempt, output.text);
     }
-    this.#ledger.artifacts(collectArtifacts(task, attempt, task.workDir ?? settings.dag.workDir));
+    this.#ledger.artifacts(
+      collectArtifacts(task, attempt, this.#workspaces.placed(task).workDir ?? settings.dag.workDir),
+    );
     return output;
   }
 
@@ -515,11 +602,47 @@ export class Driver {
   }
 
   #takeRequest({ id, request, by }: OpenRequest, clock: Clock): readonly StopSession[] {
+    const node = request.kind === 'unblock' ? this.#model.byId.get(request.task) : undefined;
+    if (node !== undefined && node.state.kind === 'blocked' && node.state.session === null) {
+      this.#resolve(id, node);
+      return [];
+    }
     const planned = planRequest(this.#model, request, by, clock);
     for (const event of planned.plan.events) this.#ledger.note(event, clock.at);
     if (planned.outcome !== 'pending') this.#decide(id, planned.outcome, clock);
     else if (planned.check !== undefined) this.#pending.set(id, planned.check);
     return planned.plan.stops;
+  }
+
+  /** A person says that a merge conflict is resolved: git is asked, and the start goes on. */
+  #resolve(id: number, node: TaskNode): void {
+    let outcome: RequestOutcome | null = null;
+    this.#pending.set(id, () => outcome);
+    const name = `${this.#model.run}:${node.task.id}`;
+    this.#whenDone(this.#workspaces.resolve(node.task.id), (resolved, clock) => {
+      const { state } = node;
+      if (state.kind !== 'blocked' || state.session !== null) {
+        outcome = { kind: 'refused', reason: `${name} waits no more: it is ${state.kind}` };
+      } else if (resolved.kind === 'resolved') {
+        const { attempt, block } = state;
+        outcome = { kind: 'done', said: `${name} goes on` };
+        this.#ledger.record({ kind: 'task-unblocked', task: node.task.id, attempt, block: block.id }, clock);
+        const session = sessionId(this.#model.run, node.task.id, attempt);
+        if (!this.#options.onlyRequests) this.#afterwards.push(() => this.#start(session));
+      } else if (resolved.kind === 'unresolved') {
+        outcome = { kind: 'refused', reason: `${name} still has conflicts in ${listFiles(resolved.files)}` };
+      } else outcome = { kind: 'refused', reason: `${name} cannot go on: ${resolved.reason}` };
+    });
+  }
+
+  /** Attempts that ended in a merge conflict, by skip, abort or a time limit, have an end in the table as well. */
+  #closeMerges({ at }: Clock): void {
+    for (const [node, attempt] of this.#merging) {
+      if (node.state.kind === 'blocked' || node.state.kind === 'starting') continue;
+      this.#merging.delete(node);
+      if (isActive(node)) continue;
+      this.#ledger.ended(node.task.id, attempt, at, { kind: 'not-started', reason: 'its merge was not finished' });
+    }
   }
 
   #settleWishes(clock: Clock): void {
@@ -546,12 +669,57 @@ export class Driver {
   #spawn(owner: Owner, session: SessionId): void {
     const { node, attempt } = owner;
     if (owner.kind === 'rollback') {
-      return this.#send(spawnRollback(this.#facts, node.task, owner.index, attempt, session));
+      const task = this.#workspaces.placed(node.task);
+      return this.#send(
+        withEnv(spawnRollback(this.#facts, task, owner.index, attempt, session), this.#workspaces.env(task)),
+      );
     }
+    if (node.task.workspace === 'worktree') return this.#prepare(node, attempt, session);
+    this.#launch(node.task, attempt, session);
+  }
+
+  /** Makes the worktree first; the session follows once that is in the log. */
+  #prepare(node: TaskNode, attempt: number, session: SessionId): void {
+    if (this.#preparing.has(session) || this.#options.onlyRequests) return; // whoever drives the run next does it
+    this.#preparing.add(session);
+    this.#whenDone(this.#workspaces.prepare(node.task, attempt), (prepared, clock) => {
+      this.#preparing.delete(session);
+      if (this.#ownerOf(session)?.node === node && node.state.kind === 'starting') {
+        this.#takePrepared(node, attempt, session, prepared, clock);
+      }
+    });
+  }
+
+  #takePrepared(node: TaskNode, attempt: number, session: SessionId, prepared: Prepared, clock: Clock): void {
+    const task = node.task.id;
+    if (node.stop !== null || this.#isLeaving) {
+      const end: SessionEnd = { kind: 'killed', by: node.stop?.cause ?? 'no-wait', signal: 'SIGTERM' };
+      return this.#takeEnd(node, attempt, session, end, clock);
+    }
+    switch (prepared.kind) {
+      case 'failed':
+        return this.#takeEnd(node, attempt, session, { kind: 'not-started', reason: prepared.reason }, clock);
+      case 'conflict': {
+        const block = conflictBlock(this.#model.run, task, attempt, prepared.conflict, clock.at);
+        this.#merging.set(node, attempt);
+        return this.#ledger.record({ kind: 'task-blocked', task, attempt, block }, clock);
+      }
+      case 'ready': {
+        const { path, branch, start } = prepared.workspace;
+        const { kept } = prepared;
+        const base = start ?? '';
+        this.#ledger.record({ kind: 'task-worktree-ready', task, attempt, path, branch, base, kept }, clock);
+        this.#afterwards.push(() => this.#launch(this.#workspaces.launch(node.task), attempt, session));
+      }
+    }
+  }
+
+  #launch(task: Task, attempt: number, session: SessionId): void {
     const { home, settings, startAgent } = this.#options;
-    const request = { home, settings, task: node.task, attempt, context: this.#context };
+    const request = { home, settings, task, attempt, context: this.#context };
     const start = startAction(request, startAgent ?? noAgents);
-    if (start.ok) this.#send(spawnTask(this.#facts, node.task, attempt, session, start.value));
+    if (start.ok)
+      this.#send(withEnv(spawnTask(this.#facts, task, attempt, session, start.value), this.#workspaces.env(task)));
     else this.#refuse(session, start.error);
   }
 
@@ -587,6 +755,16 @@ export class Driver {
     const graceMs = this.#options.killGraceMs;
     void this.#connection?.request({ kind: 'kill', session, signal: 'SIGTERM', graceMs, cause });
   }
+}
+
+/** The machine refuses a file of ours; nothing of this turn was committed, so whoever carries on takes it again. */
+function isDiskTrouble(error: unknown): error is Error {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  return /^(ENOSPC|EDQUOT|EROFS|EACCES|EPERM|EIO|ENOTDIR|EMFILE|ENFILE)$/.test(code);
+}
+
+function withEnv(spawn: SpawnRequest, env: Record<string, string | null>): SpawnRequest {
+  return Object.keys(env).length === 0 ? spawn : { ...spawn, env: { ...spawn.env, ...env } };
 }
 
 function endOfWrite(error: WriteError): DriveEnd {

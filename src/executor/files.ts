@@ -1,6 +1,7 @@
-import { linkSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { linkSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Home } from '../config/home.ts';
+import { makePrivateDir } from '../config/private-dir.ts';
 import type { RunId, TaskId } from '../domain/ids.ts';
 
 /** Where a task may write its output: `$CIS_OUTPUT`. */
@@ -24,7 +25,7 @@ export function writePrivate(path: string, text: string): void {
     writeFileSync(path, text, { mode: 0o600 });
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    makePrivateDir(dirname(path));
     writeFileSync(path, text, { mode: 0o600 });
   }
 }

@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readSync, statSync } from 'node:fs';
 import { recordingPath, type Home } from '../config/home.ts';
 import type { OutputSummary } from '../domain/event.ts';
 import type { RunId, TaskId } from '../domain/ids.ts';
@@ -41,7 +41,7 @@ function readHead(path: string): { readonly text: string; readonly bytes: number
   if (statSync(path, { throwIfNoEntry: false }) === undefined) return null; // most write none, and an exception costs more
   let fd: number;
   try {
-    fd = openSync(path, 'r');
+    fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK); // it may be a FIFO that nobody writes to
   } catch {
     return null;
   }

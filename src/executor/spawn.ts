@@ -1,5 +1,5 @@
 import { recordingPath, type Home } from '../config/home.ts';
-import type { Task } from '../domain/dag.ts';
+import type { AnswerRule, Task } from '../domain/dag.ts';
 import { rollbackTaskId, type SessionId, type TaskId } from '../domain/ids.ts';
 import { upstreamOf } from '../domain/prompt.ts';
 import type { RunSettings } from '../domain/run.ts';
@@ -15,6 +15,8 @@ export interface SpawnFacts {
   readonly maxRecordingBytes: number;
   readonly cols: number;
   readonly rows: number;
+  /** `[[answers]]` of the config; a task's own go first. */
+  readonly answers?: readonly AnswerRule[];
 }
 
 /** Builds the request that starts an attempt of a task. */
@@ -25,8 +27,11 @@ export function spawnTask(
   session: SessionId,
   start: Start,
 ): SpawnRequest {
+  const answers = [...task.answers, ...(facts.answers ?? [])];
   return {
     ...common(facts, task, task.id, attempt, session),
+    ...(answers.length === 0 ? {} : { answers }),
+    ...(start.agent === undefined ? {} : { agent: start.agent }),
     file: start.file,
     args: start.args,
     env: { ...taskEnv(facts, task, task.id, attempt, session), ...start.env },

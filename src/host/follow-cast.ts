@@ -1,4 +1,5 @@
-import { closeSync, openSync, readSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readSync } from 'node:fs';
+import { basename, dirname } from 'node:path';
 import type { SessionId } from '../domain/ids.ts';
 import { decodeText, parseCastLine } from './cast.ts';
 import type { HostConnection } from './port.ts';
@@ -36,51 +37,97 @@ export async function followCast(path: string, living: Living | null, write: (by
   if (reply.ok) await Promise.race([over.promise, living.host.closed]);
   if (look !== null) clearTimeout(look);
   catchUp();
+  const rest = tail.finish();
+  if (rest.length > 0) write(rest);
 }
 
-/** Reads what a recording got since the last look; there is none before the first output. Beyond the size limit it goes on in pieces of their own. */
-function openCastTail(path: string): Disposable & { read(): Buffer } {
-  let fd = tryOpen(path);
-  let pieces = 0;
-  let at = 0;
+interface CastTail extends Disposable {
+  /** Output that was recorded since the last look. */
+  read(): Buffer;
+  /** What is left once the recording is closed: its pieces were put behind its head, those never looked at too. */
+  finish(): Buffer;
+}
 
-  function readLines(fd: number): string[] {
-    const chunk = Buffer.allocUnsafe(1024 * 1024);
-    const chunks: Buffer[] = [];
-    for (
-      let read = readSync(fd, chunk, 0, chunk.length, at);
-      read > 0;
-      read = readSync(fd, chunk, 0, chunk.length, at)
-    ) {
-      chunks.push(Buffer.from(chunk.subarray(0, read)));
-      at += read;
-    }
-    const bytes = Buffer.concat(chunks);
-    const end = bytes.lastIndexOf(10) + 1; // a line that is being written is read again
-    at -= bytes.length - end;
-    return bytes.toString('utf8', 0, end).split('\n');
+/** Reads a recording while it is written; there is none before the first output. Beyond the size limit it goes on in pieces of their own, the oldest of which go. */
+function openCastTail(path: string): CastTail {
+  let fd = tryOpen(path);
+  let nextPiece = 0;
+  let at = 0;
+  let headEnd = 0;
+  let last = '';
+
+  function readLines(): string[] {
+    fd ??= tryOpen(path);
+    if (fd === null) return [];
+    const lines = readWhole(fd, at);
+    at += lines.bytes;
+    last = lines.text.at(-1) ?? last;
+    return lines.text;
+  }
+
+  function moveOn(number: number): string[] {
+    const next = openSync(tailPath(path, number), 'r');
+    const before = readLines(); // what was written to the old piece before the new one began
+    if (nextPiece === 0) headEnd = at;
+    if (fd !== null) closeSync(fd);
+    fd = next;
+    at = 0;
+    nextPiece = number + 1;
+    return [...before, ...readLines()];
   }
 
   return {
     read() {
-      fd ??= tryOpen(path);
-      if (fd === null) return Buffer.alloc(0);
-      const lines = readLines(fd);
-      for (let next = tryOpen(tailPath(path, pieces)); next !== null; next = tryOpen(tailPath(path, pieces))) {
-        lines.push(...readLines(fd));
-        closeSync(fd);
-        fd = next;
-        at = 0;
-        pieces += 1;
-        lines.push(...readLines(fd));
+      const lines = readLines();
+      try {
+        for (let next = findPiece(path, nextPiece); next !== null; next = findPiece(path, nextPiece))
+          lines.push(...moveOn(next));
+      } catch {
+        // the piece has just gone: there is a newer one, or the recording is closed
       }
-      const events = lines.map(parseCastLine).filter((event) => event !== null);
-      return Buffer.concat(events.flatMap(([, kind, data]) => (kind === 'o' ? [decodeText(data)] : [])));
+      return outputOf(lines);
+    },
+    finish() {
+      if (nextPiece === 0) return outputOf(readLines());
+      if (fd !== null) closeSync(fd);
+      fd = openSync(path, 'r');
+      const { text } = readWhole(fd, headEnd);
+      return outputOf(text.slice(text.lastIndexOf(last) + 1));
     },
     [Symbol.dispose]: () => {
       if (fd !== null) closeSync(fd);
     },
   };
+}
+
+/** Whole lines from an offset on; one that is being written is left for the next time. */
+function readWhole(fd: number, from: number): { readonly text: string[]; readonly bytes: number } {
+  const chunks: Buffer[] = [];
+  const chunk = Buffer.allocUnsafe(1024 * 1024);
+  let at = from;
+  for (let read = readSync(fd, chunk, 0, chunk.length, at); read > 0;) {
+    chunks.push(Buffer.from(chunk.subarray(0, read)));
+    at += read;
+    read = readSync(fd, chunk, 0, chunk.length, at);
+  }
+  const bytes = Buffer.concat(chunks);
+  const end = bytes.lastIndexOf(10) + 1;
+  return { text: end === 0 ? [] : bytes.toString('utf8', 0, end - 1).split('\n'), bytes: end };
+}
+
+/** The oldest piece of at least this number that is still there. */
+function findPiece(path: string, from: number): number | null {
+  const prefix = basename(tailPath(path, 0)).slice(0, -1);
+  const numbers = readdirSync(dirname(path)).flatMap((name) =>
+    name.startsWith(prefix) ? [Number(name.slice(prefix.length))] : [],
+  );
+  const newer = numbers.filter((number) => number >= from);
+  return newer.length === 0 ? null : Math.min(...newer);
+}
+
+function outputOf(lines: readonly string[]): Buffer {
+  const events = lines.map(parseCastLine).filter((event) => event !== null);
+  return Buffer.concat(events.flatMap(([, kind, data]) => (kind === 'o' ? [decodeText(data)] : [])));
 }
 
 function tryOpen(path: string): number | null {

@@ -1,8 +1,8 @@
-import { mkdirSync } from 'node:fs';
 import { constants as os } from 'node:os';
 import { isAbsolute } from 'node:path';
 import { journalPath, type Home } from '../config/home.ts';
-import { parseRunId, parseSessionId, type RunId, type SessionId } from '../domain/ids.ts';
+import { hookSocketVariable, hookTokenVariable } from '../domain/hook.ts';
+import { parseRunId, parseSessionId, type BlockId, type RunId, type SessionId } from '../domain/ids.ts';
 import { err, ok, type Result } from '../domain/result.ts';
 import { unreachable } from '../domain/unreachable.ts';
 import { Attachment } from './attachment.ts';
@@ -12,12 +12,15 @@ import type { Peer } from './peer.ts';
 import type { AttachRequest, HostError, ReplyValue, RequestBody, SpawnRequest } from './protocol.ts';
 import { Session, type SessionWatcher } from './session.ts';
 import { planSpawn } from './spawn-plan.ts';
+import { Watching } from './watching.ts';
 
 export type Reply = Result<ReplyValue, HostError>;
 
 export interface HostOptions {
   readonly home: Home;
   readonly version: string;
+  /** Where hooks of sessions find this host. */
+  readonly socket: string;
   /** Called when the last session or connection went, and when the host was told to stop. */
   readonly onQuiet: () => void;
   readonly onStop: () => void;
@@ -53,6 +56,12 @@ export class Host {
   #attachments = 0;
   #folded = 0;
   #isStopping = false;
+  /** Sessions by the tokens of their hooks. */
+  readonly #hooked = new Map<string, Session>();
+  readonly #watching = new Watching({
+    look: (session) => this.#look(session),
+    journal: (session, event) => this.#watcher.journal(session, event),
+  });
   readonly #watcher: SessionWatcher = {
     touched: (session) => {
       this.#touched.add(session);
@@ -62,6 +71,7 @@ export class Host {
       this.#journals.get(session.run)?.append(session.id, event);
       this.#settleSoon();
     },
+    ending: (session) => this.#watching.ending(session),
     ended: (session) => {
       this.#announcements.push(() => this.#forget(session));
       this.#settleSoon();
@@ -120,7 +130,11 @@ export class Host {
       case 'kill':
         return this.#kill(body, reply);
       case 'answer':
-        return reply(err({ kind: 'block-gone', block: body.block }));
+        return this.#answer(body, reply);
+      case 'why':
+        return this.#why(body.session, reply);
+      case 'hook':
+        return this.#hook(body, reply);
       case 'status':
         return reply(ok({ kind: 'status', status: this.#status() }));
       case 'stop':
@@ -136,7 +150,7 @@ export class Host {
     if (held === undefined || held.attachment.isReadonly) return;
     if (!held.attachment.isWriter && held.session.writer !== null) return;
     held.attachment.isWriter = true;
-    held.session.write(bytes);
+    held.session.type(bytes, peer.who);
   }
 
   /** Forgets a client that is gone. */
@@ -155,11 +169,13 @@ export class Host {
   #spawn(peer: Peer, spawn: SpawnRequest, reply: (value: Reply) => void): void {
     const refused = this.#refuseSpawn(spawn);
     if (refused !== null) return reply(err(refused));
-    const plan = planSpawn(spawn, peer.env);
+    const plan = planSpawn(withHookSocket(spawn, this.#options.socket), peer.env);
     if (!plan.ok) return reply(err({ kind: 'not-started', reason: plan.error }));
     try {
       const session = new Session(spawn, plan.value, this.#watcher);
       this.#sessions.set(session.id, session);
+      this.#watching.add(session);
+      if (spawn.agent?.hookToken !== undefined) this.#hooked.set(spawn.agent.hookToken, session);
       this.#announcements.push(() => reply(ok({ kind: 'spawned', pid: session.pid })));
       this.#settleSoon();
     } catch (error) {
@@ -188,7 +204,6 @@ export class Host {
   #journalOf(run: RunId): Journal {
     const known = this.#journals.get(run);
     if (known !== undefined) return known;
-    mkdirSync(this.#options.home.sessions, { recursive: true, mode: 0o700 });
     const journal = openJournal(journalPath(this.#options.home, run));
     this.#journals.set(run, journal);
     return journal;
@@ -273,6 +288,55 @@ export class Host {
     });
   }
 
+  /** The answer is given in turns of its own; what it did is on disk before it is told. */
+  #answer(body: Extract<RequestBody, { kind: 'answer' }>, reply: (value: Reply) => void): void {
+    const { block } = body;
+    const session = this.#sessions.get(block.slice(0, block.lastIndexOf('!')) as SessionId);
+    if (session === undefined || !session.isAlive) return reply(err(this.#whyNoAnswer(block)));
+    const later = (value: Reply): void => {
+      this.#announcements.push(() => reply(value));
+      this.#settleSoon();
+    };
+    void this.#watching
+      .of(session)
+      .then((watch) => watch.answer(session, body))
+      .then(
+        (answered) => later(answered.ok ? done : answered),
+        (error: unknown) => later(err({ kind: 'bad-request', detail: messageOf(error) })),
+      );
+  }
+
+  /** The session of a question has ended: somebody had answered it, or nobody can any more. */
+  #whyNoAnswer(block: BlockId): HostError {
+    const id = block.slice(0, block.lastIndexOf('!')) as SessionId;
+    const parts = parseSessionId(id);
+    const entries = parts.ok ? readJournal(journalPath(this.#options.home, parts.value.run), 0) : [];
+    const answered = entries.findLast(({ event }) => event.kind === 'unblocked' && event.block === block)?.event;
+    if (answered?.kind === 'unblocked' && answered.answer !== null)
+      return { kind: 'already-answered', block, source: answered.source };
+    const end = this.#endOnDisk(id);
+    return end === null ? { kind: 'block-gone', block } : { kind: 'session-ended', session: id, end };
+  }
+
+  #why(id: SessionId, reply: (value: Reply) => void): void {
+    const session = this.#sessions.get(id);
+    if (session === undefined || !session.isAlive) return reply(this.#withSession(id, () => done));
+    void this.#watching.of(session).then((watch) => {
+      const why = watch.why(session);
+      reply(why === null ? err({ kind: 'unknown-session', session: id }) : ok({ kind: 'why', why }));
+    });
+  }
+
+  #hook({ token, report }: Extract<RequestBody, { kind: 'hook' }>, reply: (value: Reply) => void): void {
+    const session = this.#hooked.get(token);
+    if (session === undefined) return reply(err({ kind: 'bad-request', detail: 'no session has this token' }));
+    void this.#watching.of(session).then((watch) => {
+      watch.hook(session, report);
+      this.#announcements.push(() => reply(done));
+      this.#settleSoon();
+    });
+  }
+
   #status() {
     const { version } = this.#options;
     const { rss } = process.memoryUsage();
@@ -314,6 +378,7 @@ export class Host {
     this.#touched.clear();
     for (const session of touched) {
       if (session.isAlive && session.settle()) this.#watcher.touched(session);
+      if (session.lastOutputAt !== null) this.#watching.changed(session);
       if (session.screen.isHeavy) this.#look(session);
     }
     if (this.#retry === null) this.#commit();
@@ -349,6 +414,8 @@ export class Host {
   #forget(session: Session): void {
     this.#sessions.delete(session.id);
     this.#restless.delete(session);
+    this.#watching.forget(session);
+    if (session.agent?.hookToken !== undefined) this.#hooked.delete(session.agent.hookToken);
     for (const peer of this.peers) {
       for (const [number, held] of peer.attachments) if (held.session === session) peer.attachments.delete(number);
     }
@@ -397,6 +464,12 @@ function checkSpawn(spawn: SpawnRequest): string | null {
     return `${spawn.session} is no session of ${spawn.run}`;
   if (!isAbsolute(spawn.cwd) || !isAbsolute(spawn.recording.path)) return 'cwd and recording path must be absolute';
   return null;
+}
+
+function withHookSocket(spawn: SpawnRequest, socket: string): SpawnRequest {
+  const token = spawn.agent?.hookToken;
+  if (token === undefined) return spawn;
+  return { ...spawn, env: { ...spawn.env, [hookSocketVariable]: socket, [hookTokenVariable]: token } };
 }
 
 function isSize(size: { readonly cols: number; readonly rows: number }): boolean {

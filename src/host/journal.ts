@@ -1,5 +1,6 @@
-import { closeSync, constants, ftruncateSync, mkdirSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { closeSync, constants, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { makePrivateDir } from '../config/private-dir.ts';
 import type { SessionId } from '../domain/ids.ts';
 import type { SessionEnd } from '../domain/session.ts';
 import type { JournalEntry, JournalEvent } from './protocol.ts';
@@ -23,7 +24,7 @@ export function readJournal(path: string, after: number): JournalEntry[] {
 
 /** Opens the journal of a run for its one writer, the host; a last line that a crash tore is cut off. */
 export function openJournal(path: string): Journal {
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  makePrivateDir(dirname(path));
   const fd = openSync(path, constants.O_RDWR | constants.O_CREAT, 0o600);
   const found = parseJournal(readFileSync(fd));
   const ends = new Map<SessionId, SessionEnd | null>();

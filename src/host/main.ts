@@ -12,13 +12,14 @@ const [dir = '', major = '1', idleMs = '60000'] = process.argv.slice(2);
 process.title = 'cis host';
 process.on('uncaughtException', (error) => console.error(`cis host: ${error.stack ?? error.message}`));
 
-const outcome = await serveHost({
-  home: homeAt(dir),
-  major: Number(major),
-  idleMs: Number(idleMs),
-  onReady: () => tell('ready'),
-});
-if (!outcome.ok) tell(outcome.error.kind === 'not-yours' ? JSON.stringify(outcome.error) : 'failed');
+try {
+  const onReady = (): void => tell('ready');
+  const outcome = await serveHost({ home: homeAt(dir), major: Number(major), idleMs: Number(idleMs), onReady });
+  if (!outcome.ok) tell(outcome.error.kind === 'not-yours' ? JSON.stringify(outcome.error) : 'failed');
+} catch (error) {
+  console.error('cis host: cannot start:', error);
+  tell(error instanceof Error ? error.message : String(error));
+}
 process.exit(0);
 
 function tell(text: string): void {

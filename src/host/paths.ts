@@ -1,6 +1,7 @@
-import { chmodSync, lstatSync, mkdirSync, readdirSync } from 'node:fs';
+import { chmodSync, lstatSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Home } from '../config/home.ts';
+import { makePrivateDir } from '../config/private-dir.ts';
 import { protocolMajor } from './protocol.ts';
 
 /** Longest path of a unix socket that every system takes: `sun_path` has 104 bytes on macOS, 108 on Linux, NUL included. */
@@ -35,9 +36,10 @@ export function listHostMajors(home: Home, env: NodeJS.ProcessEnv = process.env)
 
 /** Makes a directory that only we may enter; gives the uid of its owner when that is somebody else. */
 export function openPrivateDir(path: string): { readonly ownedBy: number } | null {
-  mkdirSync(path, { recursive: true, mode: 0o700 });
-  const stat = lstatSync(path);
-  if (stat.uid !== process.geteuid?.() || !stat.isDirectory()) return { ownedBy: stat.uid };
+  makePrivateDir(path);
+  const stat = statSync(path);
+  const foreign = [lstatSync(path), stat].find(({ uid }) => uid !== process.geteuid?.()); // a link, and what it leads to
+  if (foreign !== undefined) return { ownedBy: foreign.uid };
   if ((stat.mode & 0o077) !== 0) chmodSync(path, 0o700);
   return null;
 }

@@ -1,4 +1,6 @@
 import type { Answer, AnswerSource, Block } from '../domain/block.ts';
+import type { AnswerRule } from '../domain/dag.ts';
+import type { HookReport } from '../domain/hook.ts';
 import type { BlockId, RunId, SessionId } from '../domain/ids.ts';
 import type { KillCause, SessionEnd, SessionState } from '../domain/session.ts';
 
@@ -45,6 +47,10 @@ export type RequestBody =
       readonly answer: Answer;
       readonly source: AnswerSource;
     }
+  /** Why a session is taken for what it is. */
+  | { readonly kind: 'why'; readonly session: SessionId }
+  /** From `cis hook` inside a session, which is known by the token it was spawned with. */
+  | { readonly kind: 'hook'; readonly token: string; readonly report: HookReport }
   | { readonly kind: 'status' }
   | { readonly kind: 'stop'; readonly force: boolean };
 
@@ -61,7 +67,21 @@ export interface SpawnRequest {
   readonly env: Readonly<Record<string, string | null>>;
   readonly cols: number;
   readonly rows: number;
+  /** Set when the session is an agent's: which rules read its screen, and by which token its hooks are known. */
+  readonly agent?: SpawnedAgent;
+  /** Questions that are answered without a person, by explicit rules of the config or the task. */
+  readonly answers?: readonly AnswerRule[];
   readonly recording: { readonly path: string; readonly maxBytes: number; readonly title: string };
+}
+
+export interface SpawnedAgent {
+  readonly name: string;
+  /** The name of its screen rules. */
+  readonly screen: string;
+  /** Random, of this session alone; the program has it as `CIS_HOOK_TOKEN`. Absent: it has no hooks. */
+  readonly hookToken?: string;
+  /** How choices are selected on its screens. */
+  readonly answering?: { readonly axis: 'vertical' | 'horizontal'; readonly digits: boolean };
 }
 
 export interface AttachRequest {
@@ -94,6 +114,7 @@ export type ReplyValue =
   | { readonly kind: 'sessions'; readonly sessions: readonly HostedSession[] }
   | { readonly kind: 'attached'; readonly attachment: number; readonly writer: boolean; readonly repaint: string }
   | { readonly kind: 'screen'; readonly screen: ScreenText }
+  | { readonly kind: 'why'; readonly why: Why }
   | { readonly kind: 'status'; readonly status: HostStatus };
 
 export type HostError =
@@ -128,6 +149,27 @@ export interface ScreenText {
   readonly title: string;
 }
 
+/** What the monitor holds of a session, with its evidence. */
+export interface Why {
+  readonly verdict: VerdictNote;
+  readonly block: Block | null;
+  /** What the rules say of the screen at this moment. */
+  readonly judged: { readonly state: string; readonly rule: string; readonly evidence: string };
+  /** The rows that were judged: the last ones with text. */
+  readonly screen: readonly string[];
+  readonly kernel: { readonly foreground: string; readonly program: string | null } | null;
+  readonly hook: { readonly state: string; readonly rule: string; readonly at: number } | null;
+  readonly lastOutputAt: number | null;
+  /** Oldest first. */
+  readonly history: readonly VerdictNote[];
+}
+
+export interface VerdictNote {
+  readonly at: number;
+  readonly kind: string;
+  readonly rule: string;
+}
+
 export interface HostStatus {
   readonly version: string;
   readonly pid: number;
@@ -158,6 +200,12 @@ export type JournalEvent =
       readonly source: AnswerSource;
     }
   /** An agent's hook or the monitor says that its turn is done; `message` is its final message, when it could be had. */
-  | { readonly kind: 'turn-done'; readonly message: string | null; readonly rule: string }
+  | {
+      readonly kind: 'turn-done';
+      readonly message: string | null;
+      readonly rule: string;
+      /** The program's id of the conversation, with which it can be carried on. */
+      readonly thread?: string;
+    }
   | { readonly kind: 'recording-truncated'; readonly droppedBytes: number }
   | { readonly kind: 'recording-failed'; readonly reason: string };

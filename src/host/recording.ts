@@ -1,5 +1,6 @@
-import { closeSync, fstatSync, mkdirSync, openSync, readSync, rmSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { makePrivateDir } from '../config/private-dir.ts';
 import { encodeBytes, splitUtf8, type CastHeader } from './cast.ts';
 import { writeWhole } from './journal.ts';
 
@@ -16,6 +17,8 @@ export interface RecordingOptions {
 export interface Recording {
   write(bytes: Buffer): void;
   resize(cols: number, rows: number): void;
+  /** An entry of the recording's index, which players jump to. */
+  mark(text: string): void;
   flush(): void;
   /** Writes the rest and gives how many bytes of output the size limit dropped. */
   close(): number;
@@ -54,6 +57,10 @@ export function openRecording(options: RecordingOptions): Recording {
       flush(false);
       file.append(now(), 'r', `${cols}x${rows}`, 0);
     },
+    mark(text) {
+      flush(false);
+      file.append(now(), 'm', text, 0);
+    },
     flush: () => flush(false),
     close() {
       flush(true);
@@ -63,7 +70,7 @@ export function openRecording(options: RecordingOptions): Recording {
 }
 
 interface CastFile {
-  append(at: number, kind: 'o' | 'r', data: string, dataBytes: number): void;
+  append(at: number, kind: 'o' | 'r' | 'm', data: string, dataBytes: number): void;
   close(at: number): number;
 }
 
@@ -158,7 +165,7 @@ function openHead(path: string): Piece {
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'EEXIST') rmSync(path, { force: true });
-    else if (code === 'ENOENT') mkdirSync(dirname(path), { mode: 0o700 }); // not `recursive`: on /proc and its like, that does not end
+    else if (code === 'ENOENT') makePrivateDir(dirname(path)); // not `recursive`: on /proc and its like, that does not end
     else throw error;
     return openPiece(path);
   }

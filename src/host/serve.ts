@@ -35,11 +35,12 @@ export async function serveHost(options: ServeOptions): Promise<Result<void, Ser
   using lock = takeLock(paths.lock);
   const standing = await findStanding(paths.socket);
   if (standing.kind === 'foreign') return err({ kind: 'not-yours', path: paths.socket, uid: standing.uid });
-  if (lock === null || standing.kind === 'alive') return waitForOther(paths, options.onReady);
+  if (lock === null || standing.kind === 'alive') return await waitForOther(paths, options.onReady);
   const ended = Promise.withResolvers<void>();
   const host = new Host({
     home: options.home,
     version,
+    socket: paths.socket,
     onQuiet: () => idle.restart(),
     onStop: () => ended.resolve(),
   });

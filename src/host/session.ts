@@ -1,8 +1,10 @@
+import type { Block } from '../domain/block.ts';
+import type { AnswerRule } from '../domain/dag.ts';
 import type { RunId, SessionId } from '../domain/ids.ts';
 import type { KillCause, SessionEnd, SessionState } from '../domain/session.ts';
 import type { Attachment } from './attachment.ts';
 import { readPidStart, signalPid, signalSession } from './processes.ts';
-import type { HostedSession, JournalEvent, SpawnRequest } from './protocol.ts';
+import type { HostedSession, JournalEvent, SpawnedAgent, SpawnRequest } from './protocol.ts';
 import { openPty, type ProcessEnd, type Pty } from './pty.ts';
 import { openRecording, type Recording } from './recording.ts';
 import { Screen } from './screen.ts';
@@ -13,6 +15,8 @@ export interface SessionWatcher {
   /** Something has to be settled at the end of this turn of the event loop. */
   readonly touched: (session: Session) => void;
   readonly journal: (session: Session, event: JournalEvent) => void;
+  /** The session is about to end. */
+  readonly ending: (session: Session) => void;
   /** The `ended` entry is on its way into the journal. */
   readonly ended: (session: Session) => void;
 }
@@ -30,7 +34,12 @@ export class Session {
   readonly attachments = new Set<Attachment>();
   readonly screen: Screen;
   readonly pidStart: string;
+  readonly agent: SpawnedAgent | undefined;
+  readonly answers: readonly AnswerRule[];
   lastOutputAt: number | null = null;
+  /** When, and by whom, something was typed from an attached terminal; 0: never. */
+  typedAt = 0;
+  typedBy = '';
   cols: number;
   rows: number;
   #state: SessionState;
@@ -44,12 +53,16 @@ export class Session {
   #killed: { readonly by: KillCause; readonly signal: NodeJS.Signals; readonly isFinal: boolean } | null = null;
   #killTimer: NodeJS.Timeout | null = null;
   #waiters: (() => void)[] = [];
+  /** What was typed while an answer is being given; null: nothing is held back. */
+  #held: Uint8Array[] | null = null;
 
   constructor(spawn: SpawnRequest, plan: SpawnPlan, watcher: SessionWatcher) {
     const { session, run, cols, rows, recording } = spawn;
     this.id = session;
     this.run = run;
     this.title = recording.title;
+    this.agent = spawn.agent;
+    this.answers = spawn.answers ?? [];
     this.cols = cols;
     this.rows = rows;
     this.#watcher = watcher;
@@ -87,6 +100,11 @@ export class Session {
     return this.#state.kind !== 'ended';
   }
 
+  /** Alive, and nobody has asked it to end. */
+  get isRunning(): boolean {
+    return this.#state.kind === 'running' || this.#state.kind === 'blocked';
+  }
+
   get writer(): Attachment | null {
     for (const attachment of this.attachments) if (attachment.isWriter) return attachment;
     return null;
@@ -100,6 +118,36 @@ export class Session {
 
   write(bytes: Uint8Array): boolean {
     return this.isAlive && this.#pty.write(bytes);
+  }
+
+  /** Keys of a person at an attached terminal, told apart from what programs write. */
+  type(bytes: Uint8Array, who: string): void {
+    this.typedAt = Date.now();
+    this.typedBy = who;
+    if (this.#held === null) this.write(bytes);
+    else this.#held.push(bytes);
+  }
+
+  /** Keeps what is typed out of an answer that is being given; it comes after it. */
+  holdTyping(isHeld: boolean): void {
+    if (isHeld) {
+      this.#held ??= [];
+      return;
+    }
+    const held = this.#held ?? [];
+    this.#held = null;
+    for (const bytes of held) this.write(bytes);
+  }
+
+  /** Notes in the session's state what it waits for; null: it goes on. */
+  block(block: Block | null): void {
+    if (!this.isRunning) return;
+    this.#state = block === null ? { kind: 'running', pid: this.pid } : { kind: 'blocked', pid: this.pid, block };
+  }
+
+  /** Puts a mark into the recording's index. */
+  mark(text: string): void {
+    this.#recording.mark(text);
   }
 
   resize(cols: number, rows: number): void {
@@ -207,6 +255,7 @@ export class Session {
     if (this.#killTimer !== null) clearTimeout(this.#killTimer);
     if (this.#killed?.isFinal === true) this.#signalAll('SIGKILL'); // what outlives the leader of a session that was stopped
     const end = this.#endOf(ended);
+    this.#watcher.ending(this);
     this.#state = { kind: 'ended', end };
     this.#watcher.journal(this, { kind: 'ended', end });
     this.#watcher.ended(this);

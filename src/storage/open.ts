@@ -1,4 +1,4 @@
-import { chmodSync, existsSync } from 'node:fs';
+import { accessSync, chmodSync, existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import type Database from 'better-sqlite3';
 import { err, ok, type Result } from '../domain/result.ts';
@@ -40,7 +40,8 @@ export function openStorage(path: string): Result<Db, StorageError> {
 
 /** Opens the database for reading only, without making one: `missing` means that nothing ever ran in this home. */
 export function openStorageToRead(path: string): Result<Db, StorageError> {
-  if (!existsSync(path)) return err({ kind: 'missing', path });
+  const hidden = whyHidden(path);
+  if (hidden !== null) return err(hidden);
   return guarded(path, () => {
     const db = new (sqlite())(path, { readonly: true, timeout: 10_000 });
     const version = versionOf(db);
@@ -66,6 +67,17 @@ export function describeStorageError(error: StorageError): string {
       return `${error.path} is damaged (${error.detail}): it was left as it is; move it away to start afresh, or restore a copy`;
     case 'unwritable':
       return `cannot open ${error.path} (${error.detail}): check the directory's permissions and free space, or set CIS_HOME to another one`;
+  }
+}
+
+/** Why there is no file to be seen: it is not there, or we may not look, or the home is no directory. */
+function whyHidden(path: string): StorageError | null {
+  try {
+    accessSync(path);
+    return null;
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    return code === 'ENOENT' ? { kind: 'missing', path } : { kind: 'unwritable', path, detail: message };
   }
 }
 

@@ -91,12 +91,6 @@ export function readAttempts(db: Db, run: RunId): AttemptRow[] {
   return (query.all(run) as RawAttempt[]).map(toAttempt);
 }
 
-/** Attempts without a recorded end, of all runs: the sessions that may be alive. */
-export function readOpenAttempts(db: Db): AttemptRow[] {
-  const query = db.prepare('SELECT * FROM attempts WHERE ended_at IS NULL ORDER BY started_at, task_id, attempt');
-  return (query.all() as RawAttempt[]).map(toAttempt);
-}
-
 /** The output of one attempt, of the latest one that has any when `attempt` is null. */
 export function readOutput(db: Db, run: RunId, task: TaskId, attempt: number | null): OutputRow | null {
   const query = db.prepare(

@@ -108,6 +108,57 @@ const steps: readonly string[] = [
     value TEXT NOT NULL
   ) STRICT, WITHOUT ROWID;
   `,
+  `
+  CREATE TABLE matrix_device (               -- one row: the device this home is in the homeserver's eyes; its token lies elsewhere
+    only        INTEGER PRIMARY KEY CHECK (only = 1),
+    homeserver  TEXT NOT NULL,
+    user_id     TEXT NOT NULL,
+    device_id   TEXT NOT NULL,
+    txn_prefix  TEXT NOT NULL,               -- random: row ids start again at 1 in a new database, transaction ids must not
+    since       TEXT,                        -- everything before it was processed
+    limit_json  TEXT,                        -- RateLimit, NULL where it was lifted
+    bucket_json TEXT,                        -- BucketState
+    last_error  TEXT
+  ) STRICT;
+
+  CREATE TABLE matrix_rooms (
+    room_id    TEXT PRIMARY KEY,
+    encryption TEXT NOT NULL DEFAULT 'unknown', -- RoomEncryption; 'encrypted' never changes back
+    synced     INTEGER NOT NULL DEFAULT 0    -- 1: a sync had it, so what is missing before the next one is a gap
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE outbox (
+    id         INTEGER PRIMARY KEY AUTOINCREMENT,
+    room       TEXT NOT NULL,
+    lane       TEXT NOT NULL,
+    type       TEXT NOT NULL,
+    content    TEXT NOT NULL,                -- JSON, frozen
+    ciphertext TEXT,                         -- JSON, made once, before the first send
+    txn_id     TEXT NOT NULL UNIQUE,
+    refers_to  INTEGER,                      -- an earlier row, whose event id is filled in
+    state      TEXT NOT NULL DEFAULT 'waiting',
+    attempts   INTEGER NOT NULL DEFAULT 0,
+    event_id   TEXT,
+    reason     TEXT,                         -- why it was parked, or the last refusal
+    created_at INTEGER NOT NULL,
+    done_at    INTEGER
+  ) STRICT;
+  CREATE INDEX outbox_waiting ON outbox (lane, room, id) WHERE state = 'waiting';
+  CREATE INDEX outbox_events ON outbox (event_id) WHERE event_id IS NOT NULL;
+
+  CREATE TABLE matrix_seen (                 -- events that were handed on, so that none is twice
+    event_id TEXT PRIMARY KEY,
+    at       INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX matrix_seen_by_age ON matrix_seen (at);
+
+  CREATE TABLE matrix_undecrypted (          -- events whose key has not come yet
+    event_id TEXT PRIMARY KEY,
+    room_id  TEXT NOT NULL,
+    event    TEXT NOT NULL,
+    at       INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  `,
 ];
 
 export const schemaVersion = steps.length;

@@ -150,15 +150,9 @@ function applyRare(db: Db, run: RunId, batch: Batch): void {
       `UPDATE tasks SET amendments = json_insert(amendments, '$[#]', json(?)) WHERE run_id = ? AND task_id = ?`,
     ).run(JSON.stringify(one.change), run, one.task);
   }
-  for (const one of batch.artifacts) {
-    db.prepare('INSERT OR REPLACE INTO artifacts VALUES (?, ?, ?, ?, ?, ?)').run(
-      run,
-      one.task,
-      one.attempt,
-      one.path,
-      one.bytes,
-      one.sha256,
-    );
+  if (batch.artifacts.length > 0) {
+    const artifact = db.prepare('INSERT OR REPLACE INTO artifacts VALUES (?, ?, ?, ?, ?, ?)');
+    for (const one of batch.artifacts) artifact.run(run, one.task, one.attempt, one.path, one.bytes, one.sha256);
   }
   for (const one of batch.outcomes) {
     db.prepare('UPDATE requests SET outcome = ?, decided_at = ? WHERE id = ?').run(

@@ -2,7 +2,14 @@ import { formatDuration } from '../domain/duration.ts';
 import type { CisEvent, LoggedEvent } from '../domain/event.ts';
 import type { RunId } from '../domain/ids.ts';
 import type { RunPicture } from '../domain/picture.ts';
-import { blockCommand, describeChoices, describeEvent, gateCommand, subjectOf } from '../domain/words.ts';
+import {
+  blockCommand,
+  describeChoices,
+  describeEvent,
+  gateCommand,
+  leftRecording,
+  subjectOf,
+} from '../domain/words.ts';
 import { toneOf, type Look, type Tone } from './style.ts';
 import { oneLine } from './width.ts';
 
@@ -63,7 +70,7 @@ function todoOf(event: CisEvent, run: RunId): string | null {
     case 'task-undecided':
       return `cis dag retry|skip ${run}:${event.task}`;
     case 'task-failed':
-      return event.attempt > 0 ? `cis dag logs ${run}:${event.task}` : null;
+      return event.attempt > 0 && leftRecording(event.failure) ? `cis dag logs ${run}:${event.task}` : null;
     default:
       return null;
   }

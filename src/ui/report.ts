@@ -53,8 +53,9 @@ function renderFailure(task: TaskReport, { run }: Report, { look, tails, columns
   const tail = (tails.get(task.task) ?? []).map(
     (line) => `  ${rail} ${cut(oneLine(mask(line)), columns - 5, look.ellipsis)}`,
   );
-  const further =
-    task.attempts === 0 ? [] : [`  ${look.paint(`cis dag logs ${task.session ?? `${run}:${task.task}`}`, 'bold')}`];
+  const further = task.hasRecording
+    ? [`  ${look.paint(`cis dag logs ${task.session ?? `${run}:${task.task}`}`, 'bold')}`]
+    : [];
   return [head, ...tail, ...further];
 }
 

@@ -30,8 +30,6 @@ export interface ViewOptions {
   /** Masks secrets in whatever is shown. */
   readonly mask?: (text: string) => string;
   readonly now?: () => number;
-  /** Rings the bell when a task waits for a person (`notify.bell`). */
-  readonly bell?: boolean;
 }
 
 export interface OpenRunView extends RunView {
@@ -107,7 +105,6 @@ function openTable(options: ViewOptions, write: (text: string) => void): OpenRun
     picture: fold.picture,
     show: (events) => {
       for (const event of events) fold.apply(event);
-      if (options.bell === true && events.some(({ event }) => event.kind === 'task-blocked')) write('\u0007');
       live.changed();
     },
     changed: () => live.changed(),

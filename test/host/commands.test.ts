@@ -61,7 +61,7 @@ test('logs show what a session wrote, as text, raw, and as it comes', async () =
     'r:a': String.raw`printf 'one\ntwo\r\033[31mthree\033[m\n'; read -r x; echo "$x"`,
   });
   const following = world.cis(['dag', 'logs', 'r:a', '-f']);
-  expect(await world.cis(['dag', 'unblock', 'r:a', 'four'])).toMatchObject({ code: 0 });
+  expect(await world.cis(['dag', 'send', 'r:a', 'four', '--enter'])).toMatchObject({ code: 0 });
   await session.run.endOf('r:a');
   expect((await following).stdout).toBe('one\nthree\nfour\nfour\n');
 });

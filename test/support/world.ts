@@ -23,6 +23,10 @@ export interface CisOptions {
   readonly env?: Readonly<Record<string, string | undefined>>;
   readonly cwd?: string;
   readonly stdin?: string;
+  /** Runs as another user; for tests of root. */
+  readonly uid?: number;
+  /** As a shell writes it: `077`. */
+  readonly umask?: string;
 }
 
 export interface TerminalOptions extends CisOptions {
@@ -55,6 +59,8 @@ export interface World extends AsyncDisposable {
   /** An empty directory to work in. */
   readonly dir: string;
   readonly env: Readonly<Record<string, string>>;
+  /** The words that begin every command line of cis. */
+  readonly command: readonly string[];
   cis(args: readonly string[], options?: CisOptions): Promise<Ended>;
   terminal(args: readonly string[], options?: TerminalOptions): TestTerminal;
   host(options?: { readonly start?: boolean; readonly what?: string }): Promise<HostConnection>;
@@ -71,6 +77,7 @@ export function openWorld(): World {
     home,
     dir,
     env,
+    command: [node, join(root, 'bin/cis')],
     cis: (args, options = {}) => runCis(args, { cwd: dir, ...options, env: { ...env, ...options.env } }),
     terminal(args, options = {}) {
       const opened = openTerminal(args, { cwd: dir, ...options, env: { ...env, ...options.env } });
@@ -109,7 +116,16 @@ function testEnv(base: string, home: Home): Record<string, string> {
 type RunOptions = CisOptions & { readonly env: Readonly<Record<string, string | undefined>> };
 
 function runCis(args: readonly string[], options: RunOptions): Promise<Ended> {
-  const child = spawn(node, [join(root, 'bin/cis'), ...args], { cwd: options.cwd, env: options.env, stdio: 'pipe' });
+  const who = options.uid === undefined ? {} : { uid: options.uid };
+  const command = [node, join(root, 'bin/cis'), ...args];
+  const [file = '', ...words] =
+    options.umask === undefined ? command : ['/bin/sh', '-c', `umask ${options.umask}; exec "$0" "$@"`, ...command];
+  const child = spawn(file, words, {
+    cwd: options.cwd,
+    env: options.env,
+    stdio: 'pipe',
+    ...who,
+  });
   const out: Buffer[] = [];
   const errors: Buffer[] = [];
   child.stdout.on('data', (chunk: Buffer) => out.push(chunk));

@@ -5,15 +5,14 @@ import { attachTerminal, type AttachOutcome } from '../../host/attach.ts';
 import { nameKeys } from '../../host/detach-keys.ts';
 import { parseKeys } from '../../host/keys.ts';
 import { readCastHeader, renderTranscript } from '../../host/transcript.ts';
+import { readConfig } from '../context.ts';
 import { CommandError } from '../exit.ts';
 import { castPath, describeEnd, findSession, hostError, type OpenedSession } from './session.ts';
-
-const defaultDetachKeys = 'C-] d';
 
 interface AttachFlags {
   readonly readonly?: boolean;
   readonly force?: boolean;
-  readonly detachKeys: string;
+  readonly detachKeys?: string;
 }
 
 export function command(into: Command): Command {
@@ -21,13 +20,12 @@ export function command(into: Command): Command {
     .argument('<session>', 'RUN:TASK, RUN:TASK#ATTEMPT, or the beginning of one')
     .option('-r, --readonly', 'look only: nothing that is typed reaches the session')
     .option('-f, --force', 'take the keyboard from whoever has it')
-    .option('--detach-keys <keys>', 'what leaves the session running', defaultDetachKeys)
+    .option('--detach-keys <keys>', 'what leaves the session running (default: [attach] detach of the config, C-] d)')
     .action(attach);
 }
 
 async function attach(text: string, flags: AttachFlags): Promise<void> {
-  const detachKeys = parseKeys(flags.detachKeys);
-  if (!detachKeys.ok) throw new CommandError('usage', `--detach-keys: ${detachKeys.error}`);
+  const detachKeys = await readDetachKeys(flags.detachKeys);
   using opened = await findSession(text, `attach (pid ${process.pid})`);
   const { found } = opened;
   if (found.living === null) return showEnded(opened);
@@ -45,11 +43,19 @@ async function attach(text: string, flags: AttachFlags): Promise<void> {
     stdout,
     readonly: flags.readonly ?? false,
     force: flags.force ?? false,
-    detachKeys: detachKeys.value,
+    detachKeys,
   });
-  if (outcome.ok) return say(outcome.value, opened, detachKeys.value);
+  if (outcome.ok) return say(outcome.value, opened, detachKeys);
   if (outcome.error.kind === 'session-ended') return showEnded(opened);
   throw hostError(outcome.error);
+}
+
+/** A config with mistakes in it does not keep anybody from looking into a session by keys that were given. */
+async function readDetachKeys(given: string | undefined): Promise<readonly string[]> {
+  const keys = given ?? (await readConfig()).config.attach.detach;
+  const parsed = parseKeys(keys);
+  if (parsed.ok) return parsed.value;
+  throw new CommandError('usage', `${given === undefined ? '[attach] detach' : '--detach-keys'}: ${parsed.error}`);
 }
 
 function say(outcome: AttachOutcome, { found }: OpenedSession, detachKeys: readonly string[]): void {

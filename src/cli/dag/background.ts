@@ -1,6 +1,7 @@
-import { closeSync, mkdirSync, openSync } from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Home } from '../../config/home.ts';
+import { makePrivateDir } from '../../config/private-dir.ts';
 import type { RunSettings } from '../../domain/run.ts';
 import { CommandError } from '../exit.ts';
 
@@ -13,7 +14,7 @@ export async function startInBackground(
   settings: RunSettings,
   flags: { readonly noWait: boolean; readonly paused: boolean },
 ): Promise<void> {
-  mkdirSync(home.logs, { recursive: true, mode: 0o700 });
+  makePrivateDir(home.logs);
   const log = join(home.logs, `${settings.run}.log`);
   const fd = openSync(log, 'a', 0o600);
   const more = [...(flags.noWait ? ['--no-wait'] : []), ...(flags.paused ? ['--paused'] : [])];

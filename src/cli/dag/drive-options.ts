@@ -26,6 +26,7 @@ export async function driveOptions(
     env: process.env,
     umask: process.umask(),
     maxRecordingBytes: config.host.recording_max_mb * 1024 * 1024,
+    answers: config.answers,
     killGraceMs: config.host.kill_grace_ms,
     mask: await openScreenRedactor(config),
     ...unseen,

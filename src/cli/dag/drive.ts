@@ -12,6 +12,7 @@ import { releaseLease, takeLease } from '../../storage/lease.ts';
 import type { Db } from '../../storage/open.ts';
 import type { Lease } from '../../storage/read.ts';
 import { insertRequest } from '../../storage/request.ts';
+import { openNotifier } from '../../ui/notify.ts';
 import { askOnInterrupt } from '../../ui/interrupt.ts';
 import { chooseViewKind, openRunView, type OpenRunView } from '../../ui/run-view.ts';
 import { CommandError, exitCodes } from '../exit.ts';
@@ -52,6 +53,7 @@ export async function driveRun(request: DriveRequest): Promise<void> {
     insertRequest(db, settings.run, { kind: 'retry', task: null, withDependents: false }, me(), Date.now());
   }
   const { flags } = request;
+  using notifier = openRunNotifier(request, options.mask);
   const driver = new Driver({
     ...options,
     connect: request.connect ?? options.connect,
@@ -60,12 +62,24 @@ export async function driveRun(request: DriveRequest): Promise<void> {
     wait: flags.noWait ? 'never' : process.stdout.isTTY || flags.isBackground ? 'always' : 'not-decisions',
     onlyRequests: false,
     startPaused: flags.paused,
-    show: (events) => view.show(events),
+    show: (events) => {
+      view.show(events);
+      notifier.see(events);
+    },
   });
   const end = await driveUntilEnd(request, driver, view);
-  releaseLease(db, settings.run, lease.value);
+  tryRelease(db, settings, lease.value);
   view.close();
   await tell(request, end, view, options);
+}
+
+/** On a full disk the lease stays: whoever comes next sees that its holder is dead. */
+function tryRelease(db: Db, settings: RunSettings, epoch: number): void {
+  try {
+    releaseLease(db, settings.run, epoch);
+  } catch {
+    // what is wrong with the disk is said by the driver's end
+  }
 }
 
 function refusedBy(settings: RunSettings, holder: Lease): CommandError {
@@ -75,7 +89,23 @@ function refusedBy(settings: RunSettings, holder: Lease): CommandError {
   ]);
 }
 
-function openView({ home, settings, config, flags }: DriveRequest, mask: (text: string) => string): OpenRunView {
+function openRunNotifier({ config, settings }: DriveRequest, mask: (text: string) => string) {
+  const { notify } = config;
+  const { stdout } = process;
+  return openNotifier({
+    run: settings.run,
+    ...(stdout.isTTY ? { terminal: (text: string) => void stdout.write(text) } : {}),
+    bell: notify.bell,
+    osc9: notify.osc9,
+    desktop: notify.desktop,
+    command: notify.command,
+    graceMs: notify.grace_secs * 1000,
+    cooldownMs: notify.cooldown_secs * 1000,
+    mask,
+  });
+}
+
+function openView({ home, settings, flags }: DriveRequest, mask: (text: string) => string): OpenRunView {
   return openRunView({
     stream: process.stdout,
     kind: chooseViewKind(flags.json, process.stdout, process.env),
@@ -83,7 +113,6 @@ function openView({ home, settings, config, flags }: DriveRequest, mask: (text: 
     env: process.env,
     mask,
     lastLine: (session) => readLastLine(home, session),
-    bell: config.notify.bell,
   });
 }
 
@@ -148,13 +177,15 @@ async function tell(
     case 'cannot-write':
       throw new CommandError(
         'failed',
-        `the database ${request.home.database} cannot be written (${end.detail}): nothing new is started`,
+        `${request.home.dir} cannot be written (${end.detail}): nothing new is started, living sessions go on`,
         [`free some space, then carry on: cis dag execute --run-id ${settings.run}`],
       );
     case 'no-host':
-      throw new CommandError('unreachable', describeConnectError(end.error), [
-        `then carry on: cis dag execute --run-id ${settings.run}`,
-      ]);
+      throw new CommandError(
+        end.error.kind === 'not-yours' ? 'refused' : 'unreachable',
+        describeConnectError(end.error),
+        [`then carry on: cis dag execute --run-id ${settings.run}`],
+      );
   }
 }
 

@@ -1,14 +1,17 @@
 import { existsSync } from 'node:fs';
 import { InvalidArgumentError, type Command } from 'commander';
 import { parseSessionId, sessionId } from '../../domain/ids.ts';
+import type { Redactor } from '../../domain/redact.ts';
 import { followCast } from '../../host/follow-cast.ts';
 import { decodeRecording, renderTranscript } from '../../host/transcript.ts';
+import { openProcessRedactor, readConfig } from '../context.ts';
 import { CommandError } from '../exit.ts';
 import type { FoundSession } from '../resolve.ts';
-import { castPath, findSession, type OpenedSession } from './session.ts';
+import { castPath, describeEnd, findSession, type OpenedSession } from './session.ts';
 
 interface LogsFlags {
   readonly lines?: number;
+  readonly all?: boolean;
   readonly follow?: boolean;
   readonly raw?: boolean;
   readonly attempt?: number;
@@ -18,26 +21,35 @@ interface LogsFlags {
 export function command(into: Command): Command {
   return into
     .argument('<session>', 'RUN:TASK, RUN:TASK#ATTEMPT, or the beginning of one')
-    .option('-n, --lines <n>', 'only the last lines', parseCount)
+    .option('-n, --lines <n>', 'only the last lines (default: 50; with --raw all)', parseCount)
+    .option('-a, --all', 'from its beginning')
     .option('-f, --follow', 'go on with what is written until the session ends')
-    .option('--raw', 'the exact bytes that the session wrote')
+    .option('--raw', 'the exact bytes that the session wrote, secrets too')
     .option('--attempt <n>', 'an earlier attempt', parseCount)
     .option('--json', 'one JSON value: {id, text}')
     .action(logs);
 }
 
-async function logs(text: string, flags: LogsFlags): Promise<void> {
+const defaultLines = 50;
+
+async function logs(text: string, given: LogsFlags): Promise<void> {
+  const flags = withDefaultLines(given);
   using opened = await findSession(withAttempt(text, flags.attempt), 'logs');
   const path = castPath(opened.home, opened.found);
   if (!existsSync(path) && !hasStarted(opened.found)) {
+    const end = opened.found.row?.end;
+    if (end?.kind === 'not-started') throw new CommandError('not-found', `${opened.found.id} was ${describeEnd(end)}`);
     throw new CommandError('not-found', `${opened.found.id} has no recording at ${path}`, [
       'it never started, or its recording was removed',
     ]);
   }
-  if (flags.follow === true) return await follow(opened, path, flags); // the connection is closed on return
-  if (flags.raw === true) await writeRaw(path);
-  else {
-    const rendered = lastLines(renderTranscript(path), flags.lines);
+  const redactor = await openProcessRedactor((await readConfig()).config);
+  if (flags.follow === true) return await follow(opened, path, flags, redactor); // the connection is closed on return
+  if (flags.raw === true && flags.lines === undefined) await writeRaw(path);
+  else if (flags.raw === true) {
+    process.stdout.write(lastLinesOf(Buffer.concat([...decodeRecording(path)]), flags.lines ?? 0));
+  } else {
+    const rendered = lastLines(redactor.mask(renderTranscript(path)), flags.lines);
     if (flags.json === true) process.stdout.write(`${JSON.stringify({ id: opened.found.id, text: rendered })}\n`);
     else if (rendered !== '') process.stdout.write(`${rendered}\n`);
   }
@@ -56,18 +68,19 @@ async function writeRaw(path: string): Promise<void> {
 }
 
 /** Bytes as they come: on a terminal they look as they did there; on a pipe their control codes are taken out line by line. */
-async function follow({ found }: OpenedSession, path: string, flags: LogsFlags): Promise<void> {
-  const isRaw = flags.raw === true || process.stdout.isTTY;
+async function follow({ found }: OpenedSession, path: string, flags: LogsFlags, redactor: Redactor): Promise<void> {
+  const asItCame = flags.raw === true || process.stdout.isTTY;
+  const pieces = redactor.openChunks();
   let isFirst = true;
   let unfinished = '';
   const write = (bytes: Buffer): void => {
-    if (isRaw) {
+    if (asItCame) {
       const cut = isFirst && flags.lines !== undefined ? lastLinesOf(bytes, flags.lines) : bytes;
-      process.stdout.write(cut);
+      process.stdout.write(flags.raw === true ? cut : pieces.push(cut.toString('utf8')));
     } else {
       unfinished += bytes.toString('utf8');
       const end = unfinished.lastIndexOf('\n') + 1;
-      const whole = renderTranscript(Buffer.from(unfinished.slice(0, end)));
+      const whole = redactor.mask(renderTranscript(Buffer.from(unfinished.slice(0, end))));
       const shown = isFirst ? lastLines(whole, flags.lines) : whole;
       if (end > 0) process.stdout.write(`${shown}\n`);
       unfinished = unfinished.slice(end);
@@ -75,7 +88,16 @@ async function follow({ found }: OpenedSession, path: string, flags: LogsFlags):
     isFirst = false;
   };
   await followCast(path, found.living, write);
-  if (unfinished !== '') process.stdout.write(`${renderTranscript(Buffer.from(unfinished))}\n`);
+  process.stdout.write(pieces.end());
+  if (unfinished !== '') process.stdout.write(`${redactor.mask(renderTranscript(Buffer.from(unfinished)))}\n`);
+}
+
+/** Exact bytes are asked for as a whole; text to be read, for its end. */
+function withDefaultLines(flags: LogsFlags): LogsFlags {
+  const { lines, all, ...rest } = flags;
+  if (all === true && lines !== undefined) throw new CommandError('usage', '--all and --lines exclude each other');
+  if (lines !== undefined) return { ...rest, lines };
+  return all === true || flags.raw === true ? rest : { ...rest, lines: defaultLines };
 }
 
 function withAttempt(text: string, attempt: number | undefined): string {
@@ -92,8 +114,9 @@ function lastLines(text: string, count: number | undefined): string {
 }
 
 function lastLinesOf(bytes: Buffer, count: number): Buffer {
-  let from = bytes.length;
-  for (let lines = 0; from > 0 && lines <= count; lines += 1) from = bytes.lastIndexOf(10, from - 1);
+  if (count === 0) return bytes.subarray(bytes.length);
+  let from = bytes.at(-1) === 10 ? bytes.length - 1 : bytes.length; // the last line's own end begins no other
+  for (let lines = 0; from > 0 && lines < count; lines += 1) from = bytes.lastIndexOf(10, from - 1);
   return bytes.subarray(Math.max(0, from + 1));
 }
 

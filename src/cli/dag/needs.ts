@@ -1,3 +1,4 @@
+import { blockCommand } from '../../domain/words.ts';
 import type { RunSettings } from '../../domain/run.ts';
 import type { Db } from '../../storage/open.ts';
 import { readTasks } from '../../storage/read.ts';
@@ -17,7 +18,7 @@ export function describeNeeds({ run }: RunSettings, db: Db): string[] {
           ? [`  ${id} needs votes: cis dag vote ${id} yes|no`]
           : [`  ${id} needs a word: cis dag confirm|reject ${id}`];
       case 'blocked':
-        return [`  ${id} asks: cis dag attach ${id}`];
+        return [`  ${id} asks: ${blockCommand(state.block, run, task)}`];
       default:
         return [];
     }

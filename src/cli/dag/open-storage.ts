@@ -1,5 +1,5 @@
-import { chmodSync, mkdirSync } from 'node:fs';
 import type { Home } from '../../config/home.ts';
+import { makePrivateDir } from '../../config/private-dir.ts';
 import { describeStorageError, openStorage, type Db } from '../../storage/open.ts';
 import { CommandError } from '../exit.ts';
 
@@ -13,7 +13,7 @@ export function openToWrite(home: Home): Db {
 
 function makeHome(home: Home): void {
   try {
-    if (mkdirSync(home.dir, { recursive: true, mode: 0o700 }) !== undefined) chmodSync(home.dir, 0o700);
+    makePrivateDir(home.dir);
   } catch (error) {
     const hint = 'set CIS_HOME to a directory that you may write to';
     throw new CommandError('failed', `cannot make ${home.dir} (${(error as Error).message})`, [hint]);

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { InvalidArgumentError, type Command } from 'commander';
 import { decodeText } from '../../host/cast.ts';
 import { readCastEvents } from '../../host/transcript.ts';
+import { openProcessRedactor, readConfig } from '../context.ts';
 import { CommandError } from '../exit.ts';
 import { castPath, findSession } from './session.ts';
 
@@ -23,15 +24,17 @@ async function replay(text: string, flags: ReplayFlags): Promise<void> {
   using opened = await findSession(text, 'replay');
   const path = castPath(opened.home, opened.found);
   if (!existsSync(path)) throw new CommandError('not-found', `${opened.found.id} has no recording at ${path}`);
+  const pieces = (await openProcessRedactor((await readConfig()).config)).openChunks();
   let playedAt = 0;
   for (const [at, kind, data] of readCastEvents(path)) {
     const pause = Math.min(Math.max(0, at - playedAt), flags.idleLimit ?? Infinity) / flags.speed;
     playedAt = at;
     if (kind !== 'o') continue;
     if (pause > 0) await new Promise((resolve) => void setTimeout(resolve, pause * 1000));
-    if (!process.stdout.write(decodeText(data)))
+    if (!process.stdout.write(pieces.push(decodeText(data).toString('utf8'))))
       await new Promise((resolve) => void process.stdout.once('drain', resolve));
   }
+  process.stdout.write(pieces.end());
   if (process.stdout.isTTY) process.stdout.write('\u001b[m\u001b[?25h\n');
 }
 

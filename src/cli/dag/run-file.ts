@@ -3,6 +3,7 @@ import type { Dag } from '../../domain/dag.ts';
 import { parseRunId, type RunId } from '../../domain/ids.ts';
 import type { PlanFacts } from '../../domain/plan-text.ts';
 import type { RunMode, RunSettings } from '../../domain/run.ts';
+import type { Repository } from '../../domain/workspace.ts';
 import { nameRun } from '../../domain/run-name.ts';
 import { connectAhead } from '../../host/client.ts';
 import { createRun } from '../../storage/create.ts';
@@ -35,11 +36,11 @@ export async function runFile(file: string, flags: RunFlags): Promise<void> {
     const what = `dag run ${file}`;
     await using host = connectAhead({ home: home(), what, start: true });
     const db = openToWrite(home());
-    const settings = create(db, dag, mode, flags, loaded);
+    const settings = create(db, dag, mode, flags, loaded, await findRepositories(dag));
     const { config } = loaded;
     return await driveRun({ home: home(), db, settings, config, flags: driveFlags, what, connect: host.connect });
   }
-  const settings = create(openToWrite(home()), dag, mode, flags, loaded);
+  const settings = create(openToWrite(home()), dag, mode, flags, loaded, await findRepositories(dag));
   await startInBackground(home(), settings, driveFlags);
   process.stdout.write(flags.json ? `${JSON.stringify({ run: settings.run })}\n` : `${settings.run}\n`);
 }
@@ -73,7 +74,23 @@ function modeOf(flags: RunFlags, { config }: LoadedConfig): RunMode {
   ]);
 }
 
-function create(db: Db, dag: Dag, mode: RunMode, flags: RunFlags, { config, origins }: LoadedConfig): RunSettings {
+/** The repositories of tasks with a worktree; one that cannot be used is the task's failure, when its turn comes. */
+async function findRepositories(dag: Dag): Promise<Repository[]> {
+  const own = dag.tasks.filter((task) => task.workspace === 'worktree').map((task) => task.workDir ?? dag.workDir);
+  if (own.length === 0) return [];
+  const { findRepository } = await import('../../worktree/repository.ts');
+  const found = await Promise.all([...new Set(own)].map((workDir) => findRepository(workDir)));
+  return found.flatMap((one) => (one.ok ? [one.value] : []));
+}
+
+function create(
+  db: Db,
+  dag: Dag,
+  mode: RunMode,
+  flags: RunFlags,
+  { config, origins }: LoadedConfig,
+  repositories: readonly Repository[],
+): RunSettings {
   const limit = origins.get('dag.max_workers')?.kind === 'env' ? config.dag.max_workers : dag.maxWorkers;
   const rest = {
     dag,
@@ -83,6 +100,7 @@ function create(db: Db, dag: Dag, mode: RunMode, flags: RunFlags, { config, orig
     vars: flags.var ?? {},
     maxWorkers: flags.maxWorkers ?? limit,
     defaultAgent: flags.agent ?? dag.defaultAgent ?? config.dag.default_agent,
+    ...(repositories.length === 0 ? {} : { repositories }),
     agentMode: flags.mode ?? (isWatched(flags) ? 'interactive' : 'oneshot'),
   } as const;
   for (;;) {

@@ -6,7 +6,7 @@ import { readOutput } from '../../storage/read.ts';
 import { readPicture } from '../../storage/read-picture.ts';
 import { buildReport, failedTasks } from '../../domain/report.ts';
 import { settled } from '../../domain/task.ts';
-import type { Detail, RunPicture, TaskPicture } from '../../domain/picture.ts';
+import { heldUpBy, type Detail, type RunPicture, type TaskPicture } from '../../domain/picture.ts';
 import type { RunId } from '../../domain/ids.ts';
 import { renderRunTable } from '../../ui/run-table.ts';
 import { renderReport, tailOf } from '../../ui/report.ts';
@@ -87,12 +87,15 @@ function renderTable(picture: RunPicture, columns: number, rows: number, mask: (
 
 function toJson(picture: RunPicture): unknown {
   const { run, dag, mode, room, state, reason, startedAt, endedAt } = picture;
-  const tasks = [...picture.tasks.values()].map(taskToJson);
+  const tasks = [...picture.tasks.values()].map((task) => ({
+    ...taskToJson(task),
+    ...(task.kind === 'blocked' ? { heldUp: heldUpBy(picture, task.task) } : {}),
+  }));
   const open = [...picture.tasks.values()].filter((task) => !settled[task.kind]).length;
   return { run, dag, mode, room, state, reason, startedAt, endedAt, open, tasks };
 }
 
-function taskToJson({ task, kind, agent, deps, attempt, session, startedAt, endedAt, detail }: TaskPicture): unknown {
+function taskToJson({ task, kind, agent, deps, attempt, session, startedAt, endedAt, detail }: TaskPicture) {
   return { task, state: kind, agent, deps, attempt, session, startedAt, endedAt, ...detailOf(detail) };
 }
 

@@ -56,6 +56,9 @@ function examineHome(home: Home): Finding {
           hint: 'set CIS_HOME to a directory that can be written',
         };
   }
+  if (!statSync(home.dir).isDirectory()) {
+    return { name, state: 'broken', said: `${home.dir} is not a directory`, hint: 'set CIS_HOME to a directory' };
+  }
   if (!isWritable(home.dir)) {
     return {
       name,

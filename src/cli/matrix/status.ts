@@ -1,0 +1,104 @@
+import type { Command } from 'commander';
+import { describeFailure } from '../../matrix/failure.ts';
+import { readState, runningPid } from '../../matrix/homeserver/synapse.ts';
+import { openHttp } from '../../matrix/http.ts';
+import type { Account } from '../../matrix/secrets.ts';
+import { readDevice, type DeviceRow } from '../../storage/device.ts';
+import { listParked, summarizeOutbox, unpark, type ParkedRow } from '../../storage/outbox.ts';
+import type { OutboxSummary } from '../../domain/room.ts';
+import { openDatabase, print, printJson } from '../context.ts';
+import { files, findAccount, openWriter } from './context.ts';
+
+export function command(into: Command): Command {
+  return into
+    .option('--retry', 'let what was set aside wait to be sent again')
+    .option('--json', 'print JSON')
+    .action(async (options: { readonly retry?: true; readonly json?: true }) => {
+      if (options.retry) retryParked();
+      const status = await readStatus();
+      if (options.json) printJson(toJson(status));
+      else print(render(status));
+    });
+}
+
+function retryParked(): void {
+  const db = openWriter();
+  unpark(db);
+  db.close();
+}
+
+interface Status {
+  readonly account: Account | null;
+  /** Null when it answers. */
+  readonly problem: string | null;
+  readonly device: DeviceRow | null;
+  readonly outbox: OutboxSummary;
+  readonly parked: readonly ParkedRow[];
+  readonly server: { readonly url: string; readonly pid: number | null } | null;
+}
+
+const emptyOutbox: OutboxSummary = { waiting: 0, sent: 0, parked: 0, oldestAt: null, lastError: null };
+
+async function readStatus(): Promise<Status> {
+  const account = findAccount();
+  const db = await openDatabase();
+  const own = readState(files().homeserver);
+  return {
+    account,
+    problem: account === null ? null : await problemOf(account),
+    device: db === null ? null : readDevice(db),
+    outbox: db === null ? emptyOutbox : summarizeOutbox(db),
+    parked: db === null ? [] : listParked(db, 10),
+    server: own === null ? null : { url: `http://127.0.0.1:${own.port}`, pid: runningPid(files().homeserver) },
+  };
+}
+
+async function problemOf(account: Account): Promise<string | null> {
+  const http = openHttp(account.homeserver, account.accessToken);
+  const answer = await http.json({ method: 'GET', path: '/_matrix/client/v3/account/whoami', timeoutMs: 10_000 });
+  return answer.ok ? null : describeFailure(answer.error);
+}
+
+function render({ account, problem, device, outbox, parked, server }: Status): string[] {
+  const limit = device?.limit ?? null;
+  return [
+    account === null
+      ? 'not logged in (cis matrix login, or cis matrix up)'
+      : `${account.userId}, device ${account.deviceId}`,
+    ...(account === null ? [] : [`homeserver  ${account.homeserver}  ${problem ?? 'answers'}`]),
+    ...(server === null
+      ? []
+      : [`own server  ${server.url}  ${server.pid === null ? 'stopped (cis matrix up)' : `runs, pid ${server.pid}`}`]),
+    ...(device === null
+      ? []
+      : [`limit       ${limit === null ? 'lifted' : `${limit.perSecond} events/s, ${limit.burst} at once`}`]),
+    `outbox      ${outbox.waiting} waiting, ${outbox.sent} sent, ${outbox.parked} set aside${ageOf(outbox.oldestAt)}`,
+    ...(outbox.lastError === null ? [] : [`last error  ${outbox.lastError}`]),
+    ...parked.map((row) => `set aside   ${row.type} for ${row.room}: ${row.reason}`),
+  ];
+}
+
+function ageOf(oldestAt: number | null): string {
+  return oldestAt === null ? '' : `, the oldest since ${new Date(oldestAt).toISOString()}`;
+}
+
+function toJson({ account, problem, device, outbox, parked, server }: Status): object {
+  return {
+    user_id: account?.userId ?? null,
+    device_id: account?.deviceId ?? null,
+    homeserver: account?.homeserver ?? null,
+    reachable: account !== null && problem === null,
+    problem,
+    limit: device?.limit ?? null,
+    synced: device?.since !== null && device !== null,
+    outbox: {
+      waiting: outbox.waiting,
+      sent: outbox.sent,
+      parked: outbox.parked,
+      oldest_at: outbox.oldestAt,
+      last_error: outbox.lastError,
+    },
+    parked: parked.map((row) => ({ id: row.id, room_id: row.room, type: row.type, reason: row.reason, at: row.at })),
+    own_homeserver: server,
+  };
+}

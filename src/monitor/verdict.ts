@@ -1,0 +1,251 @@
+import type { BlockedJudgement, Judgement } from './judge.ts';
+import type { KernelWitness } from './kernel.ts';
+
+/**
+ * What is known of a session, between two looks.
+ *
+ *   working ⇄ idle | done | unknown | stalled      at once to working; the others after two equal looks and a second of quiet
+ *   any → blocked      strong: two equal looks 150 ms apart; weak: two seconds of quiet; a hook: at once
+ *   blocked → working  at once on a sign of work; else when the question is gone twice; answered and gone; exit
+ */
+export interface VerdictState {
+  readonly verdict: Verdict;
+  readonly candidate: Candidate | null;
+  readonly hook: HookWitness | null;
+  /** A person, a rule or a room answered the block that is shown; the screen has not moved yet. */
+  readonly answeredAt: number | null;
+  /** Blocks so far: the same question asked again later is a new one. */
+  readonly episodes: number;
+}
+
+export type Verdict =
+  | {
+      readonly kind: 'working' | 'idle' | 'done' | 'stalled' | 'unknown';
+      readonly rule: string;
+      readonly since: number;
+    }
+  | {
+      readonly kind: 'blocked';
+      readonly asked: BlockedJudgement;
+      readonly since: number;
+      readonly episode: number;
+      readonly by: 'hook' | 'screen' | 'kernel';
+      /** Whether the screen has shown this question: a hook is faster than a screen. */
+      readonly seen: boolean;
+    }
+  | { readonly kind: 'ended'; readonly since: number };
+
+interface Candidate {
+  readonly key: string;
+  readonly since: number;
+}
+
+/** What an agent's hook or structured event said last. */
+export interface HookWitness {
+  readonly state: 'working' | 'done' | 'blocked';
+  readonly at: number;
+  readonly rule: string;
+  /** Present when blocked. */
+  readonly asked?: BlockedJudgement;
+}
+
+/** What one look finds. */
+export type Evidence =
+  | { readonly kind: 'exit' }
+  | { readonly kind: 'hook'; readonly hook: HookWitness }
+  | { readonly kind: 'answered' }
+  | {
+      readonly kind: 'look';
+      readonly screen: Judgement;
+      /** Ms since the last output. */
+      readonly quietMs: number;
+      /** Null: not asked for, or not to be had. */
+      readonly kernel: KernelWitness | null;
+      /** Changes when anything on the screen does. */
+      readonly screenId: string;
+    };
+
+export interface Step {
+  readonly state: VerdictState;
+  /** Look again after so many ms even if nothing changes; null: only when something does. */
+  readonly againMs: number | null;
+}
+
+export const confirmMs = 150;
+export const weakQuietMs = 2_000;
+const settleMs = 1_000;
+const hookFreshMs = 120_000;
+/** A screen that asks all this time outlives a hook that says that work goes on. */
+const hookOverruledMs = 1_000;
+export const stalledMs = 60_000;
+
+export function firstVerdict(at: number): VerdictState {
+  return {
+    verdict: { kind: 'unknown', rule: 'start', since: at },
+    candidate: null,
+    hook: null,
+    answeredAt: null,
+    episodes: 0,
+  };
+}
+
+/** Returns what is known after one more piece of evidence; `now` is ms since 1970. */
+export function nextVerdict(state: VerdictState, evidence: Evidence, now: number): Step {
+  if (state.verdict.kind === 'ended') return { state, againMs: null };
+  switch (evidence.kind) {
+    case 'exit':
+      return { state: { ...state, verdict: { kind: 'ended', since: now }, candidate: null }, againMs: null };
+    case 'answered':
+      return {
+        state: state.verdict.kind === 'blocked' ? { ...state, answeredAt: now, candidate: null } : state,
+        againMs: confirmMs,
+      };
+    case 'hook':
+      return onHook(state, evidence.hook, now);
+    case 'look':
+      return onLook(state, evidence, now);
+  }
+}
+
+function onHook(state: VerdictState, hook: HookWitness, now: number): Step {
+  const heard: VerdictState = { ...state, hook, candidate: null };
+  if (hook.state !== 'blocked' || hook.asked === undefined)
+    return { state: calm(heard, hook.state === 'done' ? 'done' : 'working', hook.rule, now), againMs: confirmMs };
+  const { verdict } = state;
+  if (verdict.kind === 'blocked' && verdict.seen && verdict.asked.command === hook.asked.command) {
+    return { state: { ...heard, verdict: { ...verdict, by: 'hook' } }, againMs: confirmMs };
+  }
+  return { state: block(heard, hook.asked, 'hook', false, now), againMs: confirmMs };
+}
+
+type Look = Extract<Evidence, { kind: 'look' }>;
+
+function onLook(state: VerdictState, look: Look, now: number): Step {
+  const judged = withKernel(look);
+  if (judged.state === 'blocked') return onAsking(state, judged, look, now);
+  const { verdict, hook } = state;
+  const isHookBlock = verdict.kind === 'blocked' && verdict.by === 'hook' && !verdict.seen;
+  if (isHookBlock && hook?.state === 'blocked' && now - hook.at < hookFreshMs && state.answeredAt === null) {
+    return { state: { ...state, candidate: null }, againMs: hookFreshMs - (now - hook.at) };
+  }
+  if (judged.state === 'working') return { state: calm(state, 'working', judged.rule, now), againMs: null };
+  return onQuiet(state, judged.state, judged.rule, look, now);
+}
+
+/** The screen asks something. */
+function onAsking(state: VerdictState, asked: BlockedJudgement, look: Look, now: number): Step {
+  const { verdict } = state;
+  const same =
+    verdict.kind === 'blocked' &&
+    (verdict.asked.fingerprint === asked.fingerprint || (verdict.by === 'hook' && !verdict.seen));
+  if (same && state.answeredAt === null) {
+    return {
+      state: { ...state, candidate: null, verdict: { ...verdict, asked: kept(verdict.asked, asked), seen: true } },
+      againMs: null,
+    };
+  }
+  const key = `ask:${asked.fingerprint}${same ? `:${look.screenId}` : ''}`;
+  const since = state.candidate?.key === key ? state.candidate.since : now;
+  const waiting: VerdictState = { ...state, candidate: { key, since } };
+  const wait = waitFor(asked, state.hook, since, look.quietMs, now);
+  if (wait > 0) return { state: waiting, againMs: wait };
+  if (same && (state.answeredAt ?? now) >= now - confirmMs) return { state: waiting, againMs: confirmMs };
+  return {
+    state: block(waiting, asked, asked.rule.startsWith('kernel') ? 'kernel' : 'screen', true, now),
+    againMs: null,
+  };
+}
+
+/** A hook's question keeps what the hook knew better. */
+function kept(before: BlockedJudgement, seen: BlockedJudgement): BlockedJudgement {
+  const command = seen.command ?? before.command;
+  return { ...seen, kind: before.kind, ...(command === undefined ? {} : { command }) };
+}
+
+function waitFor(
+  asked: BlockedJudgement,
+  hook: HookWitness | null,
+  since: number,
+  quietMs: number,
+  now: number,
+): number {
+  const confirm = since + confirmMs - now;
+  const quiet = asked.strength === 'weak' ? weakQuietMs - quietMs : 0;
+  const overrule = hook !== null && hook.state !== 'blocked' ? hook.at + hookOverruledMs - now : 0;
+  return Math.max(confirm, quiet, overrule, 0);
+}
+
+/** Neither asks nor works: idle, done, unknown or, after long silence, stalled. */
+function onQuiet(state: VerdictState, kind: 'idle' | 'done' | 'unknown', rule: string, look: Look, now: number): Step {
+  const said =
+    state.hook?.state === 'done' && kind !== 'done' ? { kind: 'done' as const, rule: state.hook.rule } : { kind, rule };
+  const silent = said.kind === 'unknown' && look.quietMs >= stalledMs;
+  const next = silent ? { kind: 'stalled' as const, rule: 'silence' } : said;
+  if (state.verdict.kind === next.kind)
+    return { state: { ...state, candidate: null }, againMs: untilStalled(next.kind, look.quietMs) };
+  const key = `calm:${next.kind}`;
+  const since = state.candidate?.key === key ? state.candidate.since : now;
+  const waiting: VerdictState = { ...state, candidate: { key, since } };
+  if (state.verdict.kind === 'blocked' && now - since >= confirmMs)
+    return { state: calm(waiting, 'working', rule, now), againMs: confirmMs };
+  if (state.verdict.kind === 'blocked') return { state: waiting, againMs: since + confirmMs - now };
+  const wait = Math.max(since + confirmMs - now, settleMs - look.quietMs);
+  if (wait > 0) return { state: waiting, againMs: wait };
+  return { state: calm(waiting, next.kind, next.rule, now), againMs: untilStalled(next.kind, look.quietMs) };
+}
+
+function untilStalled(kind: Verdict['kind'], quietMs: number): number | null {
+  return kind === 'unknown'
+    ? Math.max(weakQuietMs - quietMs, quietMs >= weakQuietMs ? stalledMs - quietMs : 0, confirmMs)
+    : null;
+}
+
+/** The generic witness: the program sleeps in a read of its terminal, or hides what is typed. Silence alone says nothing. */
+function withKernel(look: Look): Judgement {
+  const { screen, kernel, quietMs } = look;
+  if (kernel === null) return screen;
+  if (screen.state === 'blocked' && screen.strength === 'weak' && kernel.foreground === 'running')
+    return { state: 'working', rule: 'kernel-running', evidence: kernel.program ?? '' };
+  if (screen.state !== 'unknown' || quietMs < weakQuietMs) return screen;
+  const hidden = kernel.echo === false && kernel.canonical === true;
+  if (kernel.foreground !== 'reading' && !hidden) return screen;
+  const question = screen.evidence;
+  return {
+    state: 'blocked',
+    kind: hidden ? 'password' : 'question',
+    question,
+    choices: [],
+    selected: null,
+    strength: 'weak',
+    fingerprint: `kernel:${kernel.program ?? ''}:${question}`,
+    rule: hidden ? 'kernel-echo-off' : 'kernel-reading',
+    evidence: `${kernel.program ?? 'the program'} waits for input`,
+  };
+}
+
+function block(
+  state: VerdictState,
+  asked: BlockedJudgement,
+  by: 'hook' | 'screen' | 'kernel',
+  seen: boolean,
+  now: number,
+): VerdictState {
+  const episode = state.episodes + 1;
+  return {
+    ...state,
+    verdict: { kind: 'blocked', asked, since: now, episode, by, seen },
+    candidate: null,
+    answeredAt: null,
+    episodes: episode,
+  };
+}
+
+function calm(
+  state: VerdictState,
+  kind: 'working' | 'idle' | 'done' | 'stalled' | 'unknown',
+  rule: string,
+  now: number,
+): VerdictState {
+  const verdict = state.verdict.kind === kind ? state.verdict : { kind, rule, since: now };
+  return { ...state, verdict, candidate: null, answeredAt: null };
+}

@@ -1,0 +1,157 @@
+import * as fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { playAnswer, type AnswerPorts, type Seen } from '../../src/host/play-answer.ts';
+
+interface Question {
+  readonly choices: readonly string[];
+  readonly selected: number;
+}
+
+type Move = 'next' | 'vanish' | 'reset' | 'clear' | 'spin';
+
+interface Script {
+  readonly questions: readonly Question[];
+  readonly wanted: number;
+  /** What the program does by itself, and when. */
+  readonly moves: readonly { readonly at: number; readonly move: Move }[];
+  /** It draws what a key did so much later. */
+  readonly lagMs: number;
+  /** Keys, by number, that it does not get. */
+  readonly lost: readonly number[];
+}
+
+/** A menu program under a clock of its own. */
+function openProgram(script: Script) {
+  let now = 0;
+  let at = 0;
+  let selected = script.questions[0]?.selected ?? 0;
+  let shown = selected;
+  let isClear = false;
+  let spins = 0;
+  let keys = 0;
+  let later: { at: number; run: () => void }[] = script.moves.map(({ at: when, move }) => ({
+    at: when,
+    run: () => go(move),
+  }));
+  const chosen: { question: number; choice: number }[] = [];
+
+  function enterQuestion(number: number): void {
+    at = number;
+    selected = shown = script.questions[at]?.selected ?? 0;
+    isClear = false;
+  }
+
+  function go(move: Move): void {
+    if (move === 'next') enterQuestion(at + 1);
+    else if (move === 'vanish') at = script.questions.length;
+    else if (move === 'reset') enterQuestion(at);
+    else if (move === 'spin') spins += 1;
+    else {
+      isClear = true;
+      later.push({ at: now + 40, run: () => void (isClear = false) });
+    }
+  }
+
+  function press(key: string): void {
+    keys += 1;
+    const question = script.questions[at];
+    if (script.lost.includes(keys) || question === undefined) return;
+    const count = question.choices.length;
+    if (key === '\r') {
+      chosen.push({ question: at, choice: selected });
+      return enterQuestion(at + 1);
+    }
+    selected = (selected + (key === '\u001b[A' ? count - 1 : 1)) % count;
+    later.push({ at: now + script.lagMs, run: () => void (shown = selected) });
+  }
+
+  function look(): Seen {
+    const question = script.questions[at];
+    const lines = [
+      `${'⠋⠙'[spins % 2]} question ${at}`,
+      ...(question?.choices ?? []).map((label, index) => `${index === shown ? '❯' : ' '} ${label}`),
+    ];
+    const choices = (question?.choices ?? []).map((label) => ({ label }));
+    const asked = {
+      kind: 'approval',
+      question: `question ${at}`,
+      choices,
+      selected: shown,
+      fingerprint: `f${at}`,
+      input: 'menu',
+    } as const;
+    return {
+      asked: isClear || question === undefined ? null : asked,
+      lines: isClear ? [] : lines,
+      cursor: { row: 0, col: 0 },
+    };
+  }
+
+  const ports: AnswerPorts = {
+    look,
+    // oxlint-disable-next-line no-control-regex -- keys
+    write: (text) => text.match(/\u001b\[.|[^]/g)?.forEach(press),
+    confirms: () => {},
+    pause(ms) {
+      now += ms;
+      const due = later.filter((one) => one.at <= now).toSorted((a, b) => a.at - b.at);
+      later = later.filter((one) => one.at > now);
+      for (const one of due) one.run();
+      return Promise.resolve();
+    },
+    now: () => now,
+    reader: () => Promise.resolve(null),
+    isDisturbed: () => false,
+  };
+  return { ports, chosen };
+}
+
+const question = fc
+  .record({ choices: fc.uniqueArray(fc.constantFrom('a', 'b', 'c', 'd', 'e', 'f'), { minLength: 2 }), pick: fc.nat(5) })
+  .map(({ choices, pick }): Question => ({ choices, selected: pick % choices.length }));
+
+const script = fc.record({
+  questions: fc.array(question, { minLength: 1, maxLength: 4 }),
+  wanted: fc.nat(5),
+  moves: fc.array(
+    fc.record({ at: fc.nat(1_500), move: fc.constantFrom<Move>('next', 'vanish', 'reset', 'clear', 'spin') }),
+    { maxLength: 5 },
+  ),
+  lagMs: fc.nat(400),
+  lost: fc.array(fc.integer({ min: 1, max: 6 }), { maxLength: 2 }),
+});
+
+const answering = { axis: 'vertical', digits: false } as const;
+
+test('whatever the screen does meanwhile, no choice is made that was not asked for', async () => {
+  await fc.assert(
+    fc.asyncProperty(script, async (given) => {
+      const wanted = given.wanted % (given.questions[0]?.choices.length ?? 1);
+      const { ports, chosen } = openProgram(given);
+      const played = await playAnswer(ports, 'f0', { kind: 'choose', index: wanted }, answering);
+      expect(chosen.filter((one) => one.question !== 0 || one.choice !== wanted)).toEqual([]);
+      expect(chosen.length).toBeLessThanOrEqual(1);
+      if (chosen.length === 1) expect(played.ok).toBe(true);
+    }),
+    { numRuns: 3_000 },
+  );
+});
+
+test('a menu that stays as it is gets the choice, whichever is preselected', async () => {
+  await fc.assert(
+    fc.asyncProperty(script, async (given) => {
+      const wanted = given.wanted % (given.questions[0]?.choices.length ?? 1);
+      const { ports, chosen } = openProgram({
+        ...given,
+        moves: given.moves.filter(({ move }) => move === 'spin'),
+        lost: [],
+      });
+      expect(await playAnswer(ports, 'f0', { kind: 'choose', index: wanted }, answering)).toEqual({
+        ok: true,
+        value: undefined,
+      });
+      expect(chosen).toEqual([{ question: 0, choice: wanted }]);
+    }),
+    { numRuns: 500 },
+  );
+});

@@ -1,0 +1,29 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { expect, test } from 'vitest';
+
+/** The files that `import` statements, and not `import()`, bring along. */
+function loadedWith(file: string, into: Set<string> = new Set()): Set<string> {
+  if (into.has(file)) return into;
+  into.add(file);
+  for (const [, next = ''] of readFileSync(`dist/${file}`, 'utf8').matchAll(
+    /^(?:import|export)\b[^;]*?"\.\/([^"]+)"/gm,
+  )) {
+    loadedWith(next, into);
+  }
+  return into;
+}
+
+test('no program and no command but those for rooms loads Matrix code', () => {
+  const isMatrix = (file: string): boolean =>
+    /_matrix\/client|matrix-js-sdk|crypto-wasm/.test(readFileSync(`dist/${file}`, 'utf8'));
+  const starts = [
+    'cli.js',
+    'host.js',
+    ...readdirSync('dist').filter((file) => /^(run|execute|list|attach|serve|shared)-.{8}\.js$/.test(file)),
+  ];
+  expect(starts.length).toBeGreaterThan(5);
+  for (const start of starts) {
+    const matrix = [...loadedWith(start)].filter(isMatrix);
+    expect({ start, matrix }).toEqual({ start, matrix: [] });
+  }
+});

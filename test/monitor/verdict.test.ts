@@ -1,0 +1,289 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import type { BlockedJudgement, Judgement } from '../../src/monitor/judge.ts';
+import type { KernelWitness } from '../../src/monitor/kernel.ts';
+import {
+  confirmMs,
+  firstVerdict,
+  nextVerdict,
+  weakQuietMs,
+  type Evidence,
+  type VerdictState,
+} from '../../src/monitor/verdict.ts';
+
+function asks(fingerprint: string, strength: 'strong' | 'weak' = 'strong'): BlockedJudgement {
+  return {
+    state: 'blocked',
+    kind: 'approval',
+    question: fingerprint,
+    choices: [],
+    selected: null,
+    strength,
+    fingerprint,
+    rule: 'test',
+    evidence: '',
+  };
+}
+
+const working: Judgement = { state: 'working', rule: 'test', evidence: '' };
+const idle: Judgement = { state: 'idle', rule: 'test', evidence: '' };
+const nothing: Judgement = { state: 'unknown', rule: 'none', evidence: '' };
+
+function look(screen: Judgement, quietMs = 0, kernel: KernelWitness | null = null, screenId = 'a'): Evidence {
+  return { kind: 'look', screen, quietMs, kernel, screenId };
+}
+
+/** Plays evidence, each `ms` after the one before. */
+function play(
+  steps: readonly (readonly [ms: number, evidence: Evidence])[],
+  from: VerdictState = firstVerdict(0),
+  at = 0,
+): VerdictState {
+  let state = from;
+  let now = at;
+  for (const [ms, evidence] of steps) {
+    now += ms;
+    state = nextVerdict(state, evidence, now).state;
+  }
+  return state;
+}
+
+describe('a verdict', () => {
+  test('blocks on a strong question after two equal looks 150 ms apart, not after one', () => {
+    expect(play([[0, look(asks('A'))]]).verdict.kind).toBe('unknown');
+    expect(
+      play([
+        [0, look(asks('A'))],
+        [149, look(asks('A'))],
+      ]).verdict.kind,
+    ).toBe('unknown');
+    expect(
+      play([
+        [0, look(asks('A'))],
+        [150, look(asks('A'))],
+      ]).verdict.kind,
+    ).toBe('blocked');
+  });
+
+  test('blocks on a weak phrase only after two seconds of quiet', () => {
+    expect(
+      play([
+        [0, look(asks('A', 'weak'), 100)],
+        [1_000, look(asks('A', 'weak'), 1_100)],
+      ]).verdict.kind,
+    ).toBe('unknown');
+    expect(
+      play([
+        [0, look(asks('A', 'weak'), 100)],
+        [1_900, look(asks('A', 'weak'), 2_000)],
+      ]).verdict.kind,
+    ).toBe('blocked');
+  });
+
+  test('goes back to working at once', () => {
+    expect(
+      play([
+        [0, look(asks('A'))],
+        [150, look(asks('A'))],
+        [10, look(working)],
+      ]).verdict.kind,
+    ).toBe('working');
+  });
+
+  test('ends a block when its question is gone twice, not when it flickers', () => {
+    const blocked = play([
+      [0, look(asks('A'))],
+      [150, look(asks('A'))],
+    ]);
+    const flicker = play(
+      [
+        [10, look(nothing)],
+        [10, look(asks('A'))],
+      ],
+      blocked,
+      200,
+    );
+    expect(flicker.verdict).toMatchObject({ kind: 'blocked', episode: 1 });
+    expect(
+      play(
+        [
+          [10, look(nothing)],
+          [150, look(nothing)],
+        ],
+        blocked,
+        200,
+      ).verdict.kind,
+    ).toBe('working');
+  });
+
+  test('a hook blocks at once and is kept when the screen shows the question a little later', () => {
+    const hook = {
+      state: 'blocked',
+      at: 0,
+      rule: 'PermissionRequest',
+      asked: { ...asks('hook'), command: 'ls' },
+    } as const;
+    const heard = play([[0, { kind: 'hook', hook }]]);
+    expect(heard.verdict).toMatchObject({ kind: 'blocked', by: 'hook' });
+    // The spinner of the step before may still stand there: a hook is faster than a screen.
+    expect(play([[50, look(working)]], heard).verdict.kind).toBe('blocked');
+    const next = { kind: 'hook', hook: { state: 'working', at: 60, rule: 'PostToolUse' } } as const;
+    expect(play([[60, next]], heard).verdict.kind).toBe('working');
+    const shown = play(
+      [
+        [50, look(nothing)],
+        [100, look(asks('A'))],
+      ],
+      heard,
+    );
+    expect(shown.verdict).toMatchObject({ kind: 'blocked', episode: 1, asked: { fingerprint: 'A', command: 'ls' } });
+  });
+
+  test('a hook that says blocked counts for nothing after two minutes without a screen that supports it', () => {
+    const hook = { state: 'blocked', at: 0, rule: 'PermissionRequest', asked: asks('hook') } as const;
+    const heard = play([[0, { kind: 'hook', hook }]]);
+    expect(play([[119_000, look(idle, 5_000)]], heard).verdict.kind).toBe('blocked');
+    expect(
+      play(
+        [
+          [121_000, look(idle, 5_000)],
+          [200, look(idle, 5_200)],
+        ],
+        heard,
+      ).verdict.kind,
+    ).toBe('working');
+  });
+
+  test('a screen that keeps asking outlives a hook that says that work goes on', () => {
+    const heard = play([[0, { kind: 'hook', hook: { state: 'working', at: 0, rule: 'PostToolUse' } }]]);
+    expect(
+      play(
+        [
+          [10, look(asks('A'))],
+          [200, look(asks('A'))],
+        ],
+        heard,
+      ).verdict.kind,
+    ).toBe('working');
+    expect(
+      play(
+        [
+          [10, look(asks('A'))],
+          [1_000, look(asks('A'))],
+        ],
+        heard,
+      ).verdict.kind,
+    ).toBe('blocked');
+  });
+
+  test('the same question asked again after an answer is a new block', () => {
+    const blocked = play([
+      [0, look(asks('A'))],
+      [150, look(asks('A'))],
+    ]);
+    const answered = play(
+      [
+        [10, { kind: 'answered' }],
+        [50, look(nothing)],
+        [200, look(nothing)],
+        [10, look(asks('A'))],
+        [160, look(asks('A'))],
+      ],
+      blocked,
+      200,
+    );
+    expect(answered.verdict).toMatchObject({ kind: 'blocked', episode: 2 });
+  });
+
+  test('silence alone is stalled, never blocked', () => {
+    const silent = play([
+      [0, look(nothing, 61_000)],
+      [200, look(nothing, 61_200)],
+    ]);
+    expect(silent.verdict.kind).toBe('stalled');
+  });
+
+  test('a program asleep in a read of its terminal is blocked after two seconds of quiet; one that polls is not', () => {
+    const kernel = (foreground: KernelWitness['foreground']): KernelWitness => ({
+      foreground,
+      program: 'cat',
+      cpuTicks: 0,
+      echo: true,
+      canonical: true,
+    });
+    const looks = (foreground: KernelWitness['foreground']): VerdictState =>
+      play([
+        [0, look(nothing, 2_000, kernel(foreground))],
+        [200, look(nothing, 2_200, kernel(foreground))],
+      ]);
+    expect(looks('reading').verdict).toMatchObject({ kind: 'blocked', by: 'kernel' });
+    expect(looks('polling').verdict.kind).toBe('unknown');
+    expect(looks('unknown').verdict.kind).toBe('unknown');
+  });
+});
+
+describe('over any evidence', () => {
+  const judgement = fc.constantFrom<Judgement>(working, idle, nothing, asks('A'), asks('B'), asks('C', 'weak'));
+  const step = fc.record({
+    ms: fc.integer({ min: 1, max: 3_000 }),
+    judgement,
+    quietMs: fc.integer({ min: 0, max: 5_000 }),
+  });
+  const steps = fc.array(step, { maxLength: 40 });
+
+  test('a block without a hook was seen twice, 150 ms apart, with nothing else between', () => {
+    fc.assert(
+      fc.property(steps, (list) => {
+        let state = firstVerdict(0);
+        let now = 0;
+        let since = null as { fingerprint: string; at: number } | null;
+        for (const { ms, judgement, quietMs } of list) {
+          now += ms;
+          const fingerprint = judgement.state === 'blocked' ? judgement.fingerprint : null;
+          if (fingerprint === null) since = null;
+          else if (since?.fingerprint !== fingerprint) since = { fingerprint, at: now };
+          const before = state.verdict;
+          state = nextVerdict(state, look(judgement, quietMs), now).state;
+          const began =
+            state.verdict.kind === 'blocked' && (before.kind !== 'blocked' || before.episode !== state.verdict.episode);
+          if (!began) continue;
+          expect(since !== null && now - since.at >= confirmMs).toBe(true);
+          if (judgement.state === 'blocked' && judgement.strength === 'weak')
+            expect(quietMs).toBeGreaterThanOrEqual(weakQuietMs);
+        }
+      }),
+    );
+  });
+
+  test('a sign of work is working at once, an exit is the end for good', () => {
+    fc.assert(
+      fc.property(steps, steps, (before, after) => {
+        const list = (all: typeof before): [number, Evidence][] =>
+          all.map(({ ms, judgement, quietMs }) => [ms, look(judgement, quietMs)]);
+        const state = play(list(before));
+        expect(play([[1, look(working)]], state, 200_000).verdict.kind).toBe('working');
+        expect(play([[1, { kind: 'exit' }], ...list(after)], state, 200_000).verdict.kind).toBe('ended');
+      }),
+    );
+  });
+
+  test('a screen that stays as it is comes to rest: the looks that are asked for end', () => {
+    fc.assert(
+      fc.property(steps, judgement, (before, last) => {
+        let state = play(before.map(({ ms, judgement, quietMs }) => [ms, look(judgement, quietMs)]));
+        let now = 1_000_000;
+        let quietMs = 0;
+        for (let looks = 0; looks < 40; looks += 1) {
+          const next = nextVerdict(state, look(last, quietMs), now);
+          state = next.state;
+          if (next.againMs === null) break;
+          expect(next.againMs).toBeGreaterThan(0);
+          now += next.againMs;
+          quietMs += next.againMs;
+        }
+        expect(nextVerdict(state, look(last, quietMs), now).againMs).toBeNull();
+        expect(state.verdict.kind === 'blocked').toBe(last.state === 'blocked');
+      }),
+    );
+  });
+});
