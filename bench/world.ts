@@ -37,7 +37,6 @@ export function openWorld(settings: WorldSettings): World {
   };
   mkdirSync(env.CIS_HOME, { mode: 0o700 });
   writeFileSync(join(env.CIS_HOME, 'config.toml'), '[host]\nrecording_max_mb = 1000\nidle_exit_secs = 600\n');
-  process.env['CIS_HOST_IDLE_SECS'] = '600'; // for hosts that `connect` starts
   const world = { ...settings, dir, env, progress: showProgress };
   return {
     ...world,
@@ -120,7 +119,7 @@ export async function connect(world: Place): Promise<HostConnection> {
   const client = (await import(join(root, 'src', 'host', 'client.ts'))) as { connectHost: ConnectHost };
   const { homeAt } = (await import(join(root, 'src', 'config', 'home.ts'))) as typeof import('../src/config/home.ts');
   const home = homeAt(world.env['CIS_HOME'] ?? '');
-  const connected = await client.connectHost({ home, what: 'bench', start: true });
+  const connected = await client.connectHost({ home, what: 'bench', start: true, idleMs: 600_000 });
   if (!connected.ok) throw new Error(`cannot reach the host: ${JSON.stringify(connected.error)}`);
   return connected.value;
 }

@@ -59,6 +59,11 @@ export const commands: readonly CommandEntry[] = [
   { path: 'dag skip', summary: 'count a task as skipped', load: () => import('./dag/skip.ts') },
   { path: 'dag fail', summary: 'count an undecided task as failed', hidden: true, load: () => import('./dag/fail.ts') },
   { path: 'dag amend', summary: 'change a task that has not started', load: () => import('./dag/amend.ts') },
+  {
+    path: 'dag mode',
+    summary: 'where a run goes on: here, with a room, on nodes',
+    load: () => import('./dag/mode.ts'),
+  },
   { path: 'dag confirm', summary: 'let a task start, or accept a failure', load: () => import('./dag/confirm.ts') },
   { path: 'dag reject', summary: 'keep a task from starting', load: () => import('./dag/reject.ts') },
   { path: 'dag vote', summary: 'say yes or no to a task', load: () => import('./dag/vote.ts') },

@@ -7,6 +7,7 @@ import type { HostConnection } from '../host/port.ts';
 import type { HostedSession } from '../host/protocol.ts';
 import type { AttemptRow } from '../storage/read.ts';
 import { CommandError } from './exit.ts';
+import { fitting, onlyOne, runWords } from './pick.ts';
 
 /** A session that an id on the command line means. */
 export interface FoundSession {
@@ -96,27 +97,7 @@ export function pickSession(text: string, sessions: readonly FoundSession[]): Fo
   );
   const exact = matching.filter((session) => attempt !== undefined && session.attempt === Number(attempt));
   const chosen = exact.length > 0 ? exact : attempt === undefined ? latestAttempts(matching) : matching;
-  const [first, ...others] = chosen;
-  if (first === undefined) {
-    throw new CommandError('not-found', `there is no session ${text}`, ['see: cis dag sessions --all']);
-  }
-  if (others.length === 0) return first;
-  throw ambiguous(
-    text,
-    chosen.map((session) => session.id),
-    'sessions',
-  );
-}
-
-/** Finds the run that `text` means among ids: an exact one beats prefixes. Throws `not-found` and `refused` likewise. */
-export function pickRun(text: string, ids: Iterable<RunId>): RunId {
-  const all = [...new Set(ids)];
-  const exact = all.find((id) => id === text);
-  if (exact !== undefined) return exact;
-  const [first, ...others] = all.filter((id) => text !== '' && id.startsWith(text));
-  if (first === undefined) throw new CommandError('not-found', `there is no run ${text}`, ['see: cis dag list']);
-  if (others.length === 0) return first;
-  throw ambiguous(text, [first, ...others], 'runs');
+  return onlyOne(text, chosen, (session) => session.id, ['session', 'sessions', 'cis dag sessions --all']);
 }
 
 /** Finds the run that `text` means, among those in the database and those with living sessions. */
@@ -125,49 +106,29 @@ export async function resolveRun(home: Home, text: string): Promise<RunId> {
   const { findRuns } = await import('../storage/read.ts');
   const db = openStorageToRead(home.database);
   if (!db.ok && db.error.kind !== 'missing') throw new CommandError('failed', describeStorageError(db.error));
-  const stored = db.ok ? findRuns(db.value, text).map((row) => row.run) : [];
+  const stored = db.ok && text !== '' ? findRuns(db.value, text).map((row) => row.run) : [];
   if (db.ok) db.value.close();
-  if (stored.length > 0) return pickRun(text, stored);
+  if (stored.length > 0) return onlyOne(text, stored, (run) => run, runWords);
   const { found, hosts } = await readLivingSessions(home, 'looking for a run');
   for (const host of hosts) host[Symbol.dispose]();
-  return pickRun(
-    text,
-    found.map((session) => session.run),
-  );
+  const living = [...new Set(found.map((session) => session.run))];
+  return onlyOne(text, text === '' ? [] : fitting(text, living, (run) => run), (run) => run, runWords);
 }
 
 function matchTasks(name: string, sessions: readonly FoundSession[]): FoundSession[] {
   const [runPart = '', taskPart] = name.split(':');
-  const ofRuns = exactElsePrefix(runPart, sessions, (session) => session.run);
+  const ofRuns = fitting(runPart, sessions, (session) => session.run);
   if (taskPart === undefined) return ofRuns;
   const byRun = Map.groupBy(ofRuns, (session) => session.run);
   const perRun = [...byRun.values()].map((group) => ({
-    group: exactElsePrefix(taskPart, group, (session) => session.task),
+    group: fitting(taskPart, group, (session) => session.task),
   }));
   return perRun.flatMap(({ group }) => group);
-}
-
-function exactElsePrefix(
-  text: string,
-  sessions: readonly FoundSession[],
-  part: (session: FoundSession) => string,
-): FoundSession[] {
-  const exact = sessions.filter((session) => part(session) === text);
-  return exact.length > 0 ? exact : sessions.filter((session) => part(session).startsWith(text));
 }
 
 function latestAttempts(sessions: readonly FoundSession[]): FoundSession[] {
   const byTask = Map.groupBy(sessions, (session) => `${session.run}:${session.task}`);
   return [...byTask.values()].flatMap((group) => group.toSorted((a, b) => b.attempt - a.attempt).slice(0, 1));
-}
-
-function ambiguous(text: string, candidates: readonly string[], noun: string): CommandError {
-  const shown = candidates.slice(0, 10);
-  const more = candidates.length > shown.length ? [`… and ${candidates.length - shown.length} more`] : [];
-  return new CommandError('refused', `"${text}" fits ${candidates.length} ${noun}: give more of it`, [
-    ...shown,
-    ...more,
-  ]);
 }
 
 function foundOf(id: SessionId, living: FoundSession['living'], row: AttemptRow | null): FoundSession[] {

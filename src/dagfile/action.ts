@@ -13,7 +13,7 @@ const SPELLINGS: Readonly<Record<string, string>> = {
 };
 
 /** Skills that need no definition. */
-const builtInSkills = ['shell', 'shell-exec', 'echo'] as const;
+export const builtInSkills = ['shell', 'shell-exec', 'echo'] as const;
 
 export interface ActionContext {
   readonly agents: readonly string[];

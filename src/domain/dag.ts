@@ -13,7 +13,9 @@ export interface Dag {
   readonly scope?: string;
   readonly todo: readonly Todo[];
   readonly policy: Policy;
-  readonly maxWorkers: number;
+  /** Sessions at once. Absent: the file does not say. */
+  readonly maxWorkers?: number;
+  /** Of tasks that name none, when neither `--agent` nor the environment says otherwise. */
   readonly defaultAgent?: string;
   /** Absolute. The directory `cis` was called in unless the file says otherwise. */
   readonly workDir: string;

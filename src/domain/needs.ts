@@ -1,6 +1,7 @@
 import type { Dag, Task } from './dag.ts';
 import type { TaskId } from './ids.ts';
 import { namesOfDag } from './names.ts';
+import { nearest } from './nearest.ts';
 import type { RunMode } from './run.ts';
 import { parseTemplate } from './template.ts';
 
@@ -15,10 +16,12 @@ export interface Need {
 
 export interface NeedFacts {
   readonly mode: RunMode;
-  /** Of the command line or the config, for tasks that name none; the file's own comes first. */
+  /** For tasks that name none, after flags, file and config were laid over each other. */
   readonly defaultAgent: string | null;
   /** Given with `--var`. */
   readonly vars: Readonly<Record<string, string>>;
+  /** Names of skills that are defined. */
+  readonly skills: readonly string[];
 }
 
 /** Says what a run in this mode would still need, beside a file that is right; with any of these it must not start. */
@@ -29,7 +32,7 @@ export function planNeeds(dag: Dag, facts: NeedFacts): Need[] {
     for (const name of varsOf(task, namesOf)) {
       if (!Object.hasOwn(facts.vars, name) && !Object.hasOwn(dag.vars ?? {}, name)) missing.add(name);
     }
-    return [...skillNeeds(task), ...agentNeeds(dag, task, facts), ...modeNeeds(task, facts)];
+    return [...skillNeeds(task, facts), ...agentNeeds(task, facts), ...modeNeeds(task, facts)];
   });
   const vars = [...missing].map((name) => ({
     task: null,
@@ -39,15 +42,18 @@ export function planNeeds(dag: Dag, facts: NeedFacts): Need[] {
   return [...needs, ...vars];
 }
 
-function skillNeeds({ id, skill }: Task): Need[] {
+function skillNeeds({ id, skill }: Task, { skills }: NeedFacts): Need[] {
   if (skill === undefined || skill.known) return [];
   const message = `task \`${id}\` needs the skill \`${skill.name}\`, which is not defined`;
-  return [{ task: id, message, hint: `define it in \`[skills.${skill.name}]\` of the config with a \`command\`` }];
+  const near = nearest(skill.name, skills);
+  const meant = near === null ? '' : `did you mean ${near}? `;
+  const hint = `${meant}there are ${skills.join(', ')}; define it in \`[skills.${skill.name}]\` of the config with a \`command\``;
+  return [{ task: id, message, hint }];
 }
 
-function agentNeeds(dag: Dag, { id, action, reuseAgent }: Task, { defaultAgent }: NeedFacts): Need[] {
+function agentNeeds({ id, action, reuseAgent }: Task, { defaultAgent }: NeedFacts): Need[] {
   if (action.kind === 'command' || action.agent !== undefined || reuseAgent !== undefined) return [];
-  if (dag.defaultAgent !== undefined || defaultAgent !== null) return [];
+  if (defaultAgent !== null) return [];
   const hint = 'name one with `agent`, `default_agent` of `[dag]`, --agent, or `default_agent` of the config';
   return [{ task: id, message: `task \`${id}\` has a prompt and needs an agent`, hint }];
 }

@@ -2,7 +2,7 @@ import type { Block } from './block.ts';
 import type { LoggedEvent, CisEvent } from './event.ts';
 import type { RunId, SessionId, TaskId } from './ids.ts';
 import { sessionId } from './ids.ts';
-import type { RunSettings, RunState } from './run.ts';
+import { agentOf, type RunSettings, type RunState } from './run.ts';
 import { settled, type Failure, type Gate, type SkipReason, type TaskState, type TaskStateKind } from './task.ts';
 
 /** A task as views show it: one flat record, whatever its state. */
@@ -122,8 +122,7 @@ function afterConflict(event: CisEvent, tasks: ReadonlyMap<TaskId, TaskPicture>)
 function firstPicture(settings: RunSettings, position: number): TaskPicture {
   const task = settings.dag.tasks[position];
   if (task === undefined) throw new RangeError(`no task at ${position}`);
-  const { action } = task;
-  const agent = action.kind === 'agent' ? (action.agent ?? settings.dag.defaultAgent ?? settings.defaultAgent) : null;
+  const agent = agentOf(settings, task);
   const never = { attempt: 0, session: null, startedAt: null, endedAt: null, detail: nothing };
   return { task: task.id, position, agent, deps: task.deps, kind: 'pending', ...never };
 }

@@ -32,6 +32,7 @@ function decide(into: Recorder, request: RunRequest, by: string): Decision {
     case 'retry':
       return request.task === null ? retryAll(into, by) : retry(into, request.task, request.withDependents, by);
     case 'mode':
+      if (isOver(into.model)) return refused(`run ${into.model.run} has ended (${into.model.state.kind})`);
       into.record({ kind: 'run-mode-changed', mode: request.mode, room: request.room });
       return done(`run ${into.model.run} is now in ${request.mode} mode`);
     default:
@@ -66,7 +67,8 @@ function decideTask(into: Recorder, request: Exclude<TaskRequest, { kind: 'retry
 }
 
 function pause(into: Recorder, by: string): Decision {
-  const { state, run } = into.model;
+  const { state, run, aborting } = into.model;
+  if (aborting !== null) return refused(beingAborted(into));
   if (state.kind === 'paused') return done(`run ${run} is already paused`);
   if (state.kind !== 'running' && state.kind !== 'created') return refused(`run ${run} is ${state.kind}`);
   into.record({ kind: 'run-paused', by });
@@ -76,11 +78,17 @@ function pause(into: Recorder, by: string): Decision {
 }
 
 function resume(into: Recorder, by: string): Decision {
-  const { state, run } = into.model;
+  const { state, run, aborting } = into.model;
+  if (aborting !== null) return refused(beingAborted(into));
   if (state.kind === 'running') return done(`run ${run} is running`);
   if (state.kind !== 'paused') return refused(`run ${run} is ${state.kind}, not paused`);
   into.record({ kind: 'run-resumed', by });
   return done(`run ${run} goes on`);
+}
+
+/** What has been aborted is not paused, resumed or retried until its end is written: the tasks it cancelled would never go on. */
+function beingAborted({ model }: Recorder): string {
+  return `run ${model.run} is being aborted: wait until that has ended`;
 }
 
 /** Decided when the run has ended, so that a driver that dies meanwhile finds the wish still open. */
@@ -88,12 +96,19 @@ function abort(into: Recorder, reason: string): Decision {
   const { model } = into;
   if (model.state.kind === 'aborted') return done(`run ${model.run} is already aborted`);
   if (isOver(model)) return refused(`run ${model.run} has already ended (${model.state.kind})`);
+  if (model.state.kind === 'rolling-back' && model.state.then === 'failed') return refused(alreadyRollingBack(into));
   if (model.state.kind === 'created') {
     into.record({ kind: 'run-aborted', reason });
     return done(`run ${model.run} is aborted`);
   }
-  model.aborting = reason;
+  model.aborting ??= reason;
   return () => (isOver(model) ? done(`run ${model.run} is ${model.state.kind}`) : null);
+}
+
+/** Half of an undoing would be worse than all of it: a command that hangs is ended on its own. */
+function alreadyRollingBack({ model }: Recorder): string {
+  const hangs = model.rollback === null ? '' : `; if its command hangs: cis dag kill ${model.rollback.session}`;
+  return `run ${model.run} has failed and is being rolled back${hangs}`;
 }
 
 function retry(into: Recorder, task: TaskId, withDependents: boolean, by: string): Decision {
@@ -111,8 +126,9 @@ function retry(into: Recorder, task: TaskId, withDependents: boolean, by: string
 }
 
 function whyNotRetry(into: Recorder, node: TaskNode, withDependents: boolean): string | null {
-  const { state } = into.model;
+  const { state, aborting } = into.model;
   if (state.kind === 'completed') return `run ${into.model.run} has completed: start a new one`;
+  if (aborting !== null && !isOver(into.model)) return beingAborted(into);
   if (state.kind === 'rolling-back') return `run ${into.model.run} is being rolled back: wait until that has ended`;
   switch (node.state.kind) {
     case 'failed':
@@ -147,6 +163,7 @@ function retryAll(into: Recorder, by: string): Decision {
   if (model.state.kind === 'completed') return refused(`run ${model.run} has completed: start a new one`);
   if (model.state.kind === 'rolling-back')
     return refused(`run ${model.run} is being rolled back: wait until that has ended`);
+  if (model.aborting !== null && !isOver(model)) return refused(beingAborted(into));
   const chosen = model.nodes.filter((node) => node.state.kind === 'failed' || node.state.kind === 'undecided');
   if (chosen.length === 0 && !isOver(model)) return refused(`no task of run ${model.run} has failed`);
   return reopen(into, chosen, by);

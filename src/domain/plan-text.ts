@@ -3,6 +3,7 @@ import type { Action, Dag, Level, Task } from './dag.ts';
 import { planWaves } from './graph.ts';
 import { namesOfDag } from './names.ts';
 import { templateValues } from './prompt.ts';
+import { agentOf } from './run.ts';
 import { fillPlaceholder, parseTemplate, type Placeholder } from './template.ts';
 
 /** What is known before a run starts. */
@@ -35,7 +36,7 @@ export function planTasks(dag: Dag, facts: PlanFacts): PlannedTask[] {
   const namesOf = namesOfDag(dag);
   return planWaves(dag).flatMap((wave, index) =>
     wave.map((task) => {
-      const agent = task.action.kind === 'agent' ? (task.action.agent ?? dag.defaultAgent ?? facts.defaultAgent) : null;
+      const agent = agentOf({ dag, defaultAgent: facts.defaultAgent }, task);
       return {
         id: task.id,
         name: task.name,

@@ -8,6 +8,8 @@ import { fillTemplate, parseTemplate, type TemplateValues } from './template.ts'
 export interface PromptFacts extends Pick<TemplateValues, 'run' | 'env' | 'var'> {
   /** Null when the task has no output (skipped, failed early). `bytes` is what it wrote, which may be more than was kept. */
   readonly output: (task: TaskId) => { readonly text: string; readonly bytes: number } | null;
+  /** Paths of the files that a task left by its `outputs`. */
+  readonly files?: (task: TaskId) => readonly string[];
 }
 
 /**
@@ -50,14 +52,27 @@ export function upstreamOf(dag: Pick<Dag, 'tasks'>, task: Task): readonly TaskId
 }
 
 function renderSection(id: TaskId, facts: PromptFacts, limit: number): string[] {
+  const parts = [...renderOutput(id, facts, limit), ...renderFiles(facts.files?.(id) ?? [])];
+  return parts.length === 0 ? [] : [`### Output from ${id}`, ...parts];
+}
+
+function renderOutput(id: TaskId, facts: PromptFacts, limit: number): string[] {
   const output = facts.output(id);
   if (output === null || output.text === '') return [];
   const shown = cutBytes(output.text, limit);
-  const heading = `### Output from ${id}`;
   const fenced = renderFence(shown.text);
-  if (shown.bytes >= output.bytes) return [heading, fenced];
+  if (shown.bytes >= output.bytes) return [fenced];
   const note = `(cut: the first ${shown.bytes} of ${output.bytes} bytes are shown; all that was kept: \`cis dag output ${facts.run} ${id}\`)`;
-  return [heading, fenced, note];
+  return [fenced, note];
+}
+
+const filesShown = 50;
+
+/** A file's name is as much data of another program as an output is: it stands in a fence. */
+function renderFiles(paths: readonly string[]): string[] {
+  if (paths.length === 0) return [];
+  const more = paths.length > filesShown ? [`(and ${paths.length - filesShown} more)`] : [];
+  return ['Files it left:', renderFence(paths.slice(0, filesShown).join('\n')), ...more];
 }
 
 /** Puts text into a fenced block that it cannot close: the fence is longer than any run of backticks inside. */

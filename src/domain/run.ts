@@ -1,4 +1,4 @@
-import type { Dag, MatrixSettings } from './dag.ts';
+import type { Dag, MatrixSettings, Task } from './dag.ts';
 import type { RunId } from './ids.ts';
 import type { Repository } from './workspace.ts';
 
@@ -39,10 +39,22 @@ export interface RunSettings {
   readonly matrix: MatrixSettings;
   readonly vars: Readonly<Record<string, string>>;
   readonly maxWorkers: number;
-  /** For tasks that name none. */
+  /** For tasks that name none; what `--agent`, the environment, the file and the config say of it is settled here. */
   readonly defaultAgent: string | null;
   readonly agentMode: 'oneshot' | 'interactive';
   readonly createdAt: number;
   /** Of the tasks with a worktree, where there was one when the run was made. */
   readonly repositories?: readonly Repository[];
+}
+
+/** The agent of a task: its own, that of the conversation it carries on, else the default; null for a command, or when there is none. */
+export function agentOf({ dag, defaultAgent }: Pick<RunSettings, 'dag' | 'defaultAgent'>, task: Task): string | null {
+  for (let one: Task | undefined = task, hops = 0; one !== undefined && hops <= dag.tasks.length; hops++) {
+    const { action, reuseAgent }: Task = one;
+    if (action.kind === 'command') return null;
+    if (action.agent !== undefined) return action.agent;
+    if (reuseAgent === undefined) break;
+    one = dag.tasks.find(({ id }) => id === reuseAgent);
+  }
+  return defaultAgent;
 }

@@ -12,6 +12,7 @@ import { templateValues } from '../domain/prompt.ts';
 import { err, ok, type Result } from '../domain/result.ts';
 import type { RunSettings } from '../domain/run.ts';
 import type { SpawnedAgent } from '../host/protocol.ts';
+import type { Agents } from './agents.ts';
 import type { Context } from './context.ts';
 import { secretPath, writePrivate } from './files.ts';
 
@@ -33,19 +34,11 @@ export interface StartRequest {
   readonly context: Context;
 }
 
-/** How a task whose action is an agent becomes a program; given to the executor from outside, because it knows no agent. */
-export type StartAgent = (
-  request: StartRequest & { readonly action: Extract<Action, { kind: 'agent' }> },
-) => Result<Start, string>;
-
-/** Without agents there is no way to start one. */
-export const noAgents: StartAgent = ({ action, settings }) =>
-  err(`needs the agent ${action.agent ?? settings.defaultAgent ?? '(none is set)'}, which this cis cannot start yet`);
-
 /** Returns what to start for a task's attempt, writing the files it reads; an error says why it cannot start. */
-export function startAction(request: StartRequest, startAgent: StartAgent): Result<Start, string> {
+export function startAction(request: StartRequest, agents: Agents | null): Result<Start, string> {
   const { action } = request.task;
-  return action.kind === 'agent' ? startAgent({ ...request, action }) : startCommand(request, action);
+  if (action.kind === 'command') return startCommand(request, action);
+  return agents === null ? err('it needs an agent, and this run was opened without any') : agents.start(request);
 }
 
 function startCommand(request: StartRequest, action: Extract<Action, { kind: 'command' }>): Result<Start, string> {

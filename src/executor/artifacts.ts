@@ -1,35 +1,35 @@
-import { closeSync, globSync, openSync, readSync, statSync } from 'node:fs';
+import { createReadStream, globSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { pipeline } from 'node:stream/promises';
 import type { Task } from '../domain/dag.ts';
-import type { NewArtifact } from '../storage/write.ts';
+import type { ArtifactFile } from '../storage/write.ts';
 
 /** More files than this are a mistake in a pattern. */
 const maxFiles = 10_000;
 
-/** Returns the files that a task's `outputs` name, each with its size and SHA-256. */
-export function collectArtifacts(task: Task, attempt: number, cwd: string): NewArtifact[] {
-  if (task.outputs.length === 0) return [];
+/** Returns the files that a task's `outputs` name, each with its size. */
+export function findArtifacts(task: Task, attempt: number, cwd: string): ArtifactFile[] {
   const paths = [...new Set(globSync([...task.outputs], { cwd }).map((path) => resolve(cwd, path)))].sort();
   return paths.slice(0, maxFiles).flatMap((path) => {
     const stat = statSync(path, { throwIfNoEntry: false });
-    if (stat === undefined || !stat.isFile()) return [];
-    const sha256 = hashFile(path, stat.size);
-    return sha256 === null ? [] : [{ task: task.id, attempt, path, bytes: stat.size, sha256 }];
+    return stat?.isFile() === true ? [{ task: task.id, attempt, path, bytes: stat.size }] : [];
   });
 }
 
-function hashFile(path: string, size: number): string | null {
-  try {
-    const fd = openSync(path, 'r');
+/** One file after the other: many at once would only fight for the disk. */
+let queue: Promise<unknown> = Promise.resolve();
+
+/** Returns the SHA-256 of a file, read as a stream in its turn; null when it cannot be read. */
+export function hashFile(path: string): Promise<string | null> {
+  const hashed = queue.then(async () => {
     try {
       const hash = process.getBuiltinModule('node:crypto').createHash('sha256');
-      const chunk = Buffer.allocUnsafe(Math.max(1, Math.min(size, 1024 * 1024)));
-      for (let read = readSync(fd, chunk); read > 0; read = readSync(fd, chunk)) hash.update(chunk.subarray(0, read));
+      await pipeline(createReadStream(path), hash);
       return hash.digest('hex');
-    } finally {
-      closeSync(fd);
+    } catch {
+      return null;
     }
-  } catch {
-    return null;
-  }
+  });
+  queue = hashed;
+  return hashed;
 }

@@ -7,7 +7,10 @@ import { Driver, type DriveEnd, type DriveOptions } from './driver.ts';
 import { isHolderAlive, thisDriver } from './identity.ts';
 import { loadModel } from './load.ts';
 
-export type AskOptions = Omit<DriveOptions, 'model' | 'epoch' | 'wait' | 'onlyRequests' | 'startPaused' | 'show'>;
+export type AskOptions = Omit<
+  DriveOptions,
+  'model' | 'epoch' | 'wait' | 'onlyRequests' | 'startPaused' | 'isTakeover' | 'show'
+>;
 
 export type AskOutcome = RequestOutcome | { readonly kind: 'failed'; readonly end: DriveEnd };
 
@@ -59,7 +62,15 @@ async function applyAlone(options: AskOptions): Promise<DriveEnd | null> {
   try {
     const model = loadModel(db, settings, performance.now() - Date.now());
     const show = (): void => {};
-    const more = { model, epoch: lease.value, wait: 'always', onlyRequests: true, startPaused: false, show } as const;
+    const more = {
+      model,
+      epoch: lease.value,
+      wait: 'always',
+      onlyRequests: true,
+      startPaused: false,
+      isTakeover: false,
+      show,
+    } as const;
     return await new Driver({ ...options, ...more }).drive();
   } finally {
     releaseLease(db, settings.run, lease.value);

@@ -4,12 +4,14 @@ import type { TaskId } from '../domain/ids.ts';
 import type { RunModel, TaskNode } from '../domain/plan-model.ts';
 import type { RunSettings } from '../domain/run.ts';
 import type { Db } from '../storage/open.ts';
-import { readOutput } from '../storage/read.ts';
+import { readArtifacts, readOutput } from '../storage/read.ts';
 
 /** What tasks learn from those before them. */
 export interface Context {
   /** The output of the latest attempt that left one, with secrets masked. */
   readonly output: (task: TaskId) => { readonly text: string; readonly bytes: number } | null;
+  /** Paths of the files that its latest attempt left. */
+  readonly files: (task: TaskId) => readonly string[];
   readonly env: (name: string) => string | null;
   readonly var: (name: string) => string | null;
   readonly facts: ConditionFacts;
@@ -37,7 +39,8 @@ export function openContext({ db, settings, model, env, mask }: ContextOptions):
     if (node === undefined) return null;
     return field === 'output' ? (output(id)?.text ?? '') : factOf(node, field);
   };
-  return { output, env: fromEnv, var: fromVars, facts: { task, env: fromEnv, var: fromVars } };
+  const files: Context['files'] = (task) => readArtifacts(db, settings.run, task, null).map(({ path }) => path);
+  return { output, files, env: fromEnv, var: fromVars, facts: { task, env: fromEnv, var: fromVars } };
 }
 
 function factOf(node: TaskNode, field: 'exit_code' | 'status' | 'attempts'): string | number | null {

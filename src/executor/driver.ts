@@ -20,7 +20,7 @@ import { isActive, type Clock, type RunModel, type TaskNode } from '../domain/pl
 import { planRequest } from '../domain/plan-request.ts';
 import type { RequestOutcome } from '../domain/request.ts';
 import { err, ok } from '../domain/result.ts';
-import type { RunSettings, RunState } from '../domain/run.ts';
+import { agentOf, type RunSettings, type RunState } from '../domain/run.ts';
 import { parseSessionId, sessionId } from '../domain/ids.ts';
 import { conflictBlock, listFiles } from '../domain/workspace.ts';
 import type { Task } from '../domain/dag.ts';
@@ -30,13 +30,15 @@ import { readJournal } from '../host/journal.ts';
 import type { ConnectError, ConnectHost, HostConnection } from '../host/port.ts';
 import type { JournalEntry, JournalEvent, SpawnRequest } from '../host/protocol.ts';
 import type { Db } from '../storage/open.ts';
-import { readJournalCursor } from '../storage/read.ts';
+import { readJournalCursor, readLease, readUnhashedArtifacts, type Lease } from '../storage/read.ts';
 import { readOpenRequests, type OpenRequest } from '../storage/request.ts';
-import { openRunWriter, type WriteError } from '../storage/write.ts';
-import { noAgents, startAction, type StartAgent } from './action.ts';
-import { collectArtifacts } from './artifacts.ts';
+import { openRunWriter, writeArtifactHash, type ArtifactFile, type WriteError } from '../storage/write.ts';
+import { startAction } from './action.ts';
+import type { Agents } from './agents.ts';
+import { findArtifacts, hashFile } from './artifacts.ts';
+import { closeSession } from './close-session.ts';
 import { openContext, type Context } from './context.ts';
-import { upstreamDir, writeUpstream } from './files.ts';
+import { filesPath, upstreamDir, writePrivate, writeUpstream } from './files.ts';
 import { Ledger } from './ledger.ts';
 import { collectOutput, noOutput, type Output } from './output.ts';
 import { spawnRollback, spawnTask, type SpawnFacts } from './spawn.ts';
@@ -56,11 +58,14 @@ export interface DriveOptions {
   readonly umask: number;
   readonly maxRecordingBytes: number;
   readonly killGraceMs: number;
+  /** A host that this driver starts ends after so long without session and client. */
+  readonly hostIdleMs: number;
   readonly cols: number;
   readonly rows: number;
   readonly mask: (text: string) => string;
   readonly answers?: readonly AnswerRule[];
-  readonly startAgent?: StartAgent;
+  /** Null: no task of the run is an agent's. */
+  readonly agents: Agents | null;
   /**
    * `always`: blocks, gates and decisions are waited for. `not-decisions`: a run that is left with nothing but undecided tasks
    * ends with `needs-person`. `never` (`--no-wait`): as soon as nothing else can go on.
@@ -69,6 +74,8 @@ export interface DriveOptions {
   /** Applies open wishes and what must follow from them, starts nothing, and leaves: for commands without a driver. */
   readonly onlyRequests: boolean;
   readonly startPaused: boolean;
+  /** The run was taken from a driver that may live: it is told at once. */
+  readonly isTakeover: boolean;
   /** Called with events after they were committed. */
   readonly show: (events: readonly LoggedEvent[]) => void;
 }
@@ -78,7 +85,8 @@ export type DriveEnd =
   | { readonly kind: 'needs-person' }
   /** Told to leave: sessions live on, the run can be carried on. */
   | { readonly kind: 'left' }
-  | { readonly kind: 'superseded' }
+  /** Another process took the run (`--takeover`); null: it has left again. */
+  | { readonly kind: 'superseded'; readonly by: Lease | null }
   | { readonly kind: 'cannot-write'; readonly detail: string }
   | { readonly kind: 'no-host'; readonly error: ConnectError };
 
@@ -118,8 +126,13 @@ export class Driver {
   #soon: NodeJS.Timeout | null = null;
   /** Wishes whose outcome shows only later. */
   #pending = new Map<number, () => RequestOutcome | null>();
-  /** The final messages of agents whose turn is done. */
+  /** The final messages of agents whose turn is done, and what lets go of their programs when these have ended. */
   readonly #messages = new Map<SessionId, string | null>();
+  readonly #closing = new Map<SessionId, () => void>();
+  /** What is to be stopped when this turn is written. */
+  #stops: { readonly session: SessionId; readonly cause: KillCause }[] = [];
+  /** Files that tasks left and that are being hashed. */
+  readonly #hashing = new Set<Promise<void>>();
   /** What git has done meanwhile, to be taken in the next turn. */
   #arrivals: ((clock: Clock) => void)[] = [];
   /** What is done once the turn is committed. */
@@ -137,10 +150,11 @@ export class Driver {
     const { db, settings, model, epoch } = options;
     this.#options = options;
     this.#model = model;
-    this.#ledger = new Ledger(model, openRunWriter(db, settings.run, epoch));
+    this.#ledger = new Ledger(model, openRunWriter(db, settings.run, epoch), (task) => agentOf(settings, task));
     this.#context = openContext(options);
+    const leavesFiles = settings.dag.tasks.filter(({ outputs }) => outputs.length > 0).map(({ id }) => id);
     this.#workspaces = openWorkspaces(options.home, settings, model);
-    this.#facts = options;
+    this.#facts = { ...options, leavesFiles: new Set(leavesFiles) };
     this.#evaluate = (task) => {
       if (task.condition === undefined) return ok(true);
       try {
@@ -160,6 +174,8 @@ export class Driver {
     const end = await this.#end.promise;
     if (this.#timer !== null) clearTimeout(this.#timer);
     if (this.#soon !== null) clearTimeout(this.#soon);
+    for (const letGo of this.#closing.values()) letGo();
+    if (end.kind === 'over') await Promise.all(this.#hashing);
     this.#connection?.[Symbol.dispose]();
     return end;
   }
@@ -169,10 +185,19 @@ export class Driver {
     this.#finish({ kind: 'left' });
   }
 
-  /** Looks for wishes in the database. */
+  /** Looks for wishes in the database, and whether the run is still ours. */
   poke(): void {
+    if (!this.#isOurs()) return;
     this.#isPoked = true;
     this.#wake();
+  }
+
+  #isOurs(): boolean {
+    const { db, settings, epoch } = this.#options;
+    const lease = readLease(db, settings.run);
+    if (lease?.epoch === epoch) return true;
+    this.#finish({ kind: 'superseded', by: lease });
+    return false;
   }
 
   #clock(): Clock {
@@ -187,6 +212,7 @@ export class Driver {
     }
     if (isOver(this.#model) || onlyRequests) return;
     this.#ledger.record({ kind: 'run-driver-changed', epoch, pid: process.pid, host: hostname() }, clock);
+    this.#hash(readUnhashedArtifacts(this.#options.db, this.#options.settings.run));
     if (this.#model.state.kind !== 'created') return;
     this.#ledger.record({ kind: 'run-started' }, clock);
     if (startPaused) this.#ledger.record({ kind: 'run-paused', by: '--paused' }, clock);
@@ -194,8 +220,8 @@ export class Driver {
 
   /** Connects, learns what happened meanwhile, and settles what became of every attempt that has no end. */
   async #connect(): Promise<DriveEnd | null> {
-    const { home, what, connect, settings, env } = this.#options;
-    const connected = await connect({ home, what, start: true });
+    const { home, what, connect, settings, env, hostIdleMs } = this.#options;
+    const connected = await connect({ home, what, start: true, idleMs: hostIdleMs });
     if (!connected.ok) return { kind: 'no-host', error: connected.error };
     const connection = connected.value;
     this.#connection = connection;
@@ -209,6 +235,7 @@ export class Driver {
     });
     void connection.request({ kind: 'environment', env: definedOnly(env) });
     void connection.request({ kind: 'follow', run: settings.run, after: this.#cursor });
+    if (this.#options.isTakeover) void connection.request({ kind: 'poke', run: settings.run });
     void connection.closed.then(() => this.#reconnect(connection));
     if (this.#model.active > 0 || this.#model.rollback !== null) await this.#reconcile(connection);
     if (this.#connection !== connection) return null; // gone meanwhile: `#reconnect` has taken over
@@ -238,7 +265,7 @@ export class Driver {
     const ended = new Set(entries.flatMap((one) => (one.event.kind === 'ended' ? [one.session] : [])));
     for (const { session, event } of entries) {
       const owner = event.kind === 'turn-done' ? this.#ownerOf(session) : null;
-      if (event.kind === 'turn-done' && owner?.kind === 'task') this.#takeTurnDone(owner.node, session, event.message);
+      if (event.kind === 'turn-done' && owner?.kind === 'task') this.#takeTurnDone(owner.node, session, event);
     }
     for (const entry of entries) if (entry.event.kind === 'ended' && entry.seq <= this.#cursor) this.#endAgain(entry);
     for (const one of this.#openSessions()) {
@@ -285,7 +312,7 @@ export class Driver {
 
   #stopAgain(node: TaskNode | null): void {
     if (node === null || node.stop === null || !('session' in node.state) || node.state.session === null) return;
-    this.#kill(node.state.session, node.stop.cause);
+    this.#stop(node.state.session, node.stop.cause);
   }
 
   /** The same host has not seen the spawn: the request is sent once more, and refused there if the first one comes after all. */
@@ -330,7 +357,10 @@ export class Driver {
     this.#settleWishes(clock);
     const starts = plan.events;
     if (!this.#commit()) return;
-    for (const stop of [...stops, ...plan.stops]) this.#kill(stop.session, stop.cause);
+    const allStops = [...this.#stops.splice(0), ...stops, ...plan.stops];
+    // A turn that only stops writes nothing, so nothing has said yet whether the run is ours.
+    if (allStops.length > 0 && !this.#isOurs()) return;
+    for (const stop of allStops) this.#stop(stop.session, stop.cause);
     for (const event of starts) {
       if (event.kind === 'task-starting' || event.kind === 'run-rollback-starting') this.#start(event.session);
     }
@@ -348,7 +378,7 @@ export class Driver {
   #commit(): boolean {
     const written = this.#ledger.commit();
     if (!written.ok) {
-      this.#finish(endOfWrite(written.error));
+      this.#finish(this.#endOfWrite(written.error));
       return false;
     }
     if (written.value.length > 0) this.#options.show(written.value);
@@ -383,7 +413,7 @@ export class Driver {
   #leaveToPerson(): void {
     if (this.#openSessions().length === 0) return this.#finish({ kind: 'needs-person' });
     this.#isLeaving = true;
-    for (const { session } of this.#openSessions()) this.#kill(session, 'no-wait');
+    for (const { session } of this.#openSessions()) this.#stop(session, 'no-wait');
   }
 
   #setTimer(): void {
@@ -463,7 +493,7 @@ export class Driver {
       case 'unblocked':
         return this.#takeUnblock(node, attempt, session, event, clock);
       case 'turn-done':
-        return this.#takeTurnDone(node, session, event.message);
+        return this.#takeTurnDone(node, session, event);
       case 'recording-truncated':
         return this.#ledger.note(
           { kind: 'session-recording-truncated', session, droppedBytes: event.droppedBytes },
@@ -510,16 +540,25 @@ export class Driver {
   }
 
   /** An agent whose turn is done has finished its task: its program is closed, and what it said last is its output. */
-  #takeTurnDone(node: TaskNode, session: SessionId, message: string | null): void {
-    const { action } = node.task;
-    if (action.kind !== 'agent') return;
+  #takeTurnDone(
+    node: TaskNode,
+    session: SessionId,
+    { message, thread }: Extract<JournalEvent, { kind: 'turn-done' }>,
+  ): void {
+    const { agents } = this.#options;
+    if (node.task.action.kind !== 'agent' || agents === null) return;
+    const isFirst = !this.#messages.has(session);
     this.#messages.set(session, message);
-    if ((action.mode ?? this.#options.settings.agentMode) === 'interactive') this.#kill(session, 'done');
+    if (thread !== undefined) agents.noteThread(node.task, thread);
+    if (isFirst && agents.closing(node.task) !== null) this.#stops.push({ session, cause: 'done' });
   }
 
   /** Work in a worktree is committed before its task counts as done. */
   #takeEndOf(node: TaskNode, attempt: number, session: SessionId, end: SessionEnd, clock: Clock): void {
-    const isGood = (end.kind === 'exited' && end.code === 0) || (end.kind === 'killed' && end.by === 'done');
+    this.#letGo(session);
+    const counted = this.#countedEnd(node, session, end);
+    const isGood =
+      (counted.kind === 'exited' && counted.code === 0) || (counted.kind === 'killed' && counted.by === 'done');
     if (node.task.workspace !== 'worktree' || !isGood) return this.#takeEnd(node, attempt, session, end, clock);
     if (this.#committing.has(session)) return;
     this.#committing.add(session);
@@ -557,30 +596,64 @@ export class Driver {
     clock: Clock,
     uncommitted: string | null = null,
   ): void {
+    const counted = this.#countedEnd(node, session, end);
     const output = this.#keepOutput(node, attempt, session, end);
     this.#ledger.ended(node.task.id, attempt, clock.at, end);
     this.#ledger.note({ kind: 'session-ended', session, end }, clock.at);
     const into = openRecorder(this.#model, clock);
-    if (uncommitted === null) recordAttemptEnd(into, node, end, output.summary);
+    if (uncommitted === null) recordAttemptEnd(into, node, counted, output.summary);
     else recordFailure(into, node, attempt, { kind: 'not-committed', reason: uncommitted }, output.summary);
     for (const event of into.plan.events) this.#ledger.note(event, clock.at);
   }
 
+  /** The session has ended: nothing more is typed into it. */
+  #letGo(session: SessionId): void {
+    this.#closing.get(session)?.();
+    this.#closing.delete(session);
+  }
+
+  /** A program that was closed when its turn was done has done its task, whatever it exits with (130 after C-c, say). */
+  #countedEnd(node: TaskNode, session: SessionId, end: SessionEnd): SessionEnd {
+    const isClosed = this.#messages.has(session) && (this.#options.agents?.closing(node.task) ?? null) !== null;
+    if (!isClosed || (end.kind !== 'exited' && end.kind !== 'signalled')) return end;
+    return { kind: 'killed', by: 'done', signal: end.kind === 'signalled' ? end.signal : 'SIGTERM' };
+  }
+
   #keepOutput(node: TaskNode, attempt: number, session: SessionId, end: SessionEnd): Output {
-    const { home, settings } = this.#options;
+    const { home, settings, agents } = this.#options;
     const { task } = node;
     if (end.kind === 'lost' || end.kind === 'not-started') return { text: '', summary: noOutput };
-    const output = collectOutput(home, settings.run, task.id, attempt, this.#messages.get(session) ?? null);
+    const hook = this.#messages.get(session) ?? null;
     this.#messages.delete(session);
+    const message = task.action.kind === 'agent' && agents !== null ? agents.message(task, attempt, hook) : null;
+    const output = collectOutput(home, settings.run, task.id, attempt, message);
     if (output.summary.source !== 'none')
       this.#ledger.output({ task: task.id, attempt, text: output.text, ...output.summary });
-    if (node.dependents.length > 0 || node.rescuer !== null) {
-      writeUpstream(upstreamDir(home, settings.run), task.id, attempt, output.text);
-    }
-    this.#ledger.artifacts(
-      collectArtifacts(task, attempt, this.#workspaces.placed(task).workDir ?? settings.dag.workDir),
-    );
+    const hasReaders = node.dependents.length > 0 || node.rescuer !== null;
+    if (hasReaders) writeUpstream(upstreamDir(home, settings.run), task.id, attempt, output.text);
+    this.#keepArtifacts(node, attempt);
     return output;
+  }
+
+  /** Which files a task left is known before any dependent starts; their hashes follow, however large they are. */
+  #keepArtifacts({ task }: TaskNode, attempt: number): void {
+    if (task.outputs.length === 0) return;
+    const { home, settings } = this.#options;
+    const found = findArtifacts(task, attempt, this.#workspaces.placed(task).workDir ?? settings.dag.workDir);
+    this.#ledger.artifacts(found);
+    writePrivate(filesPath(home, settings.run, task.id), found.map(({ path }) => `${path}\n`).join(''));
+    this.#hash(found);
+  }
+
+  #hash(artifacts: readonly ArtifactFile[]): void {
+    const { db, settings } = this.#options;
+    for (const { task, attempt, path } of artifacts) {
+      const work = hashFile(path).then((sha256) =>
+        writeArtifactHash(db, settings.run, { task, attempt, path, sha256 }),
+      );
+      this.#hashing.add(work);
+      void work.finally(() => this.#hashing.delete(work));
+    }
   }
 
   #takeRefusal({ session, reason }: { session: SessionId; reason: string }, clock: Clock): void {
@@ -715,9 +788,9 @@ export class Driver {
   }
 
   #launch(task: Task, attempt: number, session: SessionId): void {
-    const { home, settings, startAgent } = this.#options;
+    const { home, settings, agents } = this.#options;
     const request = { home, settings, task, attempt, context: this.#context };
-    const start = startAction(request, startAgent ?? noAgents);
+    const start = startAction(request, agents);
     if (start.ok)
       this.#send(withEnv(spawnTask(this.#facts, task, attempt, session, start.value), this.#workspaces.env(task)));
     else this.#refuse(session, start.error);
@@ -740,7 +813,7 @@ export class Driver {
         case 'stopping':
           return void this.#unsent.add(session);
         case 'old-epoch':
-          return this.#finish({ kind: 'superseded' });
+          return void this.#isOurs();
         case 'not-started':
           return this.#refuse(session, reply.error.reason);
         case 'bad-request':
@@ -751,9 +824,27 @@ export class Driver {
     });
   }
 
+  /** Ends a session: an agent whose turn is done in its own way first. */
+  #stop(session: SessionId, cause: KillCause): void {
+    const owner = cause === 'done' ? this.#ownerOf(session) : null;
+    const steps = owner?.kind === 'task' ? (this.#options.agents?.closing(owner.node.task) ?? null) : null;
+    const connection = this.#connection;
+    if (steps === null || connection === null) return this.#kill(session, cause);
+    const ended = Promise.withResolvers<void>();
+    this.#closing.set(session, ended.resolve);
+    void closeSession(connection, session, steps, ended.promise).then(() => {
+      if (this.#closing.has(session) && !this.#isEnded && this.#isOurs()) this.#kill(session, cause);
+    });
+  }
+
   #kill(session: SessionId, cause: KillCause): void {
     const graceMs = this.#options.killGraceMs;
     void this.#connection?.request({ kind: 'kill', session, signal: 'SIGTERM', graceMs, cause });
+  }
+
+  #endOfWrite(error: WriteError): DriveEnd {
+    if (error.kind !== 'superseded') return { kind: 'cannot-write', detail: error.detail };
+    return { kind: 'superseded', by: readLease(this.#options.db, this.#options.settings.run) };
   }
 }
 
@@ -765,10 +856,6 @@ function isDiskTrouble(error: unknown): error is Error {
 
 function withEnv(spawn: SpawnRequest, env: Record<string, string | null>): SpawnRequest {
   return Object.keys(env).length === 0 ? spawn : { ...spawn, env: { ...spawn.env, ...env } };
-}
-
-function endOfWrite(error: WriteError): DriveEnd {
-  return error.kind === 'superseded' ? { kind: 'superseded' } : { kind: 'cannot-write', detail: error.detail };
 }
 
 function definedOnly(env: Readonly<Record<string, string | undefined>>): Record<string, string> {

@@ -14,6 +14,11 @@ export function upstreamDir(home: Home, run: RunId): string {
   return join(home.sessions, run, 'upstream');
 }
 
+/** The files that a task left by its `outputs`, one absolute path per line: `$CIS_FILES_<ID>` of those after it. */
+export function filesPath(home: Home, run: RunId, task: TaskId): string {
+  return join(home.sessions, run, 'files', task);
+}
+
 /** What a session reads when it starts and nobody else may: values filled into its command, or its prompt. */
 export function secretPath(home: Home, run: RunId, task: TaskId, attempt: number, kind: 'prelude' | 'prompt'): string {
   return join(home.sessions, run, `${task}#${attempt}.${kind}`);

@@ -1,3 +1,4 @@
+import type { Task } from '../domain/dag.ts';
 import type { CisEvent, LoggedEvent } from '../domain/event.ts';
 import { sessionId } from '../domain/ids.ts';
 import { applyEvent, nodeOf, type Clock, type RunModel } from '../domain/plan-model.ts';
@@ -7,7 +8,7 @@ import type { Result } from '../domain/result.ts';
 import {
   emptyBatch,
   type Batch,
-  type NewArtifact,
+  type ArtifactFile,
   type NewOutput,
   type RunWriter,
   type WriteError,
@@ -18,13 +19,16 @@ import type { SessionEnd } from '../domain/session.ts';
 export class Ledger {
   readonly #model: RunModel;
   readonly #writer: RunWriter;
+  readonly #agentOf: (task: Task) => string | null;
   #batch: Batch = emptyBatch();
   #tasks = new Set<TaskId>();
   #isDurable = false;
 
-  constructor(model: RunModel, writer: RunWriter) {
+  /** `agentOf` names the agent of a task, for the record of its attempts. */
+  constructor(model: RunModel, writer: RunWriter, agentOf: (task: Task) => string | null) {
     this.#model = model;
     this.#writer = writer;
+    this.#agentOf = agentOf;
   }
 
   /** Applies an event to the model and keeps it for the commit. */
@@ -53,7 +57,7 @@ export class Ledger {
     this.#batch.outputs.push(output);
   }
 
-  artifacts(artifacts: readonly NewArtifact[]): void {
+  artifacts(artifacts: readonly ArtifactFile[]): void {
     this.#batch.artifacts.push(...artifacts);
   }
 
@@ -101,8 +105,7 @@ export class Ledger {
     this.#tasks.add(event.task);
     if (event.kind === 'task-amended') this.#batch.amendments.push({ task: event.task, change: event.change });
     if (event.kind !== 'task-starting') return;
-    const { action } = nodeOf(this.#model, event.task).task;
-    const agent = action.kind === 'agent' ? (action.agent ?? null) : null;
+    const agent = this.#agentOf(nodeOf(this.#model, event.task).task);
     const session = sessionId(this.#model.run, event.task, event.attempt);
     this.#batch.started.push({ task: event.task, attempt: event.attempt, session, agent, at });
   }

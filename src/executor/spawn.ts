@@ -2,10 +2,11 @@ import { recordingPath, type Home } from '../config/home.ts';
 import type { AnswerRule, Task } from '../domain/dag.ts';
 import { rollbackTaskId, type SessionId, type TaskId } from '../domain/ids.ts';
 import { upstreamOf } from '../domain/prompt.ts';
+import { filesVariable, upstreamVariable } from '../domain/upstream.ts';
 import type { RunSettings } from '../domain/run.ts';
 import type { SpawnRequest } from '../host/protocol.ts';
 import type { Start } from './action.ts';
-import { outputPath, upstreamDir } from './files.ts';
+import { filesPath, outputPath, upstreamDir } from './files.ts';
 
 export interface SpawnFacts {
   readonly home: Home;
@@ -13,6 +14,8 @@ export interface SpawnFacts {
   readonly epoch: number;
   readonly umask: number;
   readonly maxRecordingBytes: number;
+  /** Tasks with `outputs`. */
+  readonly leavesFiles: ReadonlySet<TaskId>;
   readonly cols: number;
   readonly rows: number;
   /** `[[answers]]` of the config; a task's own go first. */
@@ -81,7 +84,7 @@ function taskEnv(
   attempt: number,
   session: SessionId,
 ): Record<string, string> {
-  const { home, settings } = facts;
+  const { home, settings, leavesFiles } = facts;
   const dir = upstreamDir(home, settings.run);
   const env: Record<string, string> = {
     ...settings.dag.env,
@@ -96,11 +99,9 @@ function taskEnv(
     CIS_UPSTREAM_DIR: dir,
   };
   const upstream = task.context === 'ancestors' ? upstreamOf(settings.dag, task) : task.deps;
-  for (const one of upstream) env[upstreamVariable(one)] = `${dir}/${one}`;
+  for (const one of upstream) {
+    env[upstreamVariable(one)] = `${dir}/${one}`;
+    if (leavesFiles.has(one)) env[filesVariable(one)] = filesPath(home, settings.run, one);
+  }
   return env;
-}
-
-/** `CIS_UPSTREAM_<ID>`: upper case, other characters `_`. */
-function upstreamVariable(task: TaskId): string {
-  return `CIS_UPSTREAM_${task.toUpperCase().replaceAll(/[^A-Z0-9]/g, '_')}`;
 }

@@ -16,11 +16,11 @@ type Answer = Result<ReplyValue, HostError | Disconnected>;
 const maxTries = 4;
 
 /** Connects to the host of a home, started when it is not there and `start` says so. */
-export const connectHost: ConnectHost = async ({ home, what, start }) => {
+export const connectHost: ConnectHost = async ({ home, what, start, idleMs }) => {
   for (let tries = 0; ; tries += 1) {
     const connection = await connectMajor(home, what, protocolMajor);
     if (connection.ok || connection.error.kind !== 'no-host' || !start || tries === maxTries) return connection;
-    const started = await startHost(home);
+    const started = await startHost(home, protocolMajor, idleMs);
     if (!started.ok) return started;
   }
 };

@@ -32,6 +32,8 @@ export interface ConnectOptions {
   readonly what: string;
   /** Starts a host when there is none. */
   readonly start: boolean;
+  /** One that is started ends after so long without session and client; default: a minute. */
+  readonly idleMs?: number;
 }
 
 export type ConnectError =

@@ -17,15 +17,19 @@ const ownVariables = ['PATH', 'HOME', 'LANG', 'LC_ALL', 'TZ', 'XDG_RUNTIME_DIR',
  */
 const smallEngine = ['--single-threaded', '--max-semi-space-size=1'];
 
-/** Starts the host of a home in the background; resolves when it can be connected to. `CIS_HOST_IDLE_SECS` says when it ends. */
-export async function startHost(home: Home, major: number = protocolMajor): Promise<Result<void, ConnectError>> {
+/** Starts the host of a home in the background; resolves when it can be connected to. It ends after `idleMs` without session and client. */
+export async function startHost(
+  home: Home,
+  major: number = protocolMajor,
+  idleMs: number = defaultIdleMs,
+): Promise<Result<void, ConnectError>> {
   const paths = hostPaths(home, process.env, major);
   try {
     for (const dir of [home.dir, home.logs, paths.dir]) {
       const foreign = openPrivateDir(dir);
       if (foreign !== null) return err({ kind: 'not-yours', path: dir, uid: foreign.ownedBy });
     }
-    const said = await launch(home, major, paths.log);
+    const said = await launch(home, major, idleMs, paths.log);
     if (said === 'ready') return ok(undefined);
     if (said.startsWith('{')) return err(JSON.parse(said) as ConnectError);
     return err({ kind: 'did-not-start', detail: said || 'it ended at once', log: paths.log });
@@ -35,7 +39,7 @@ export async function startHost(home: Home, major: number = protocolMajor): Prom
   }
 }
 
-async function launch(home: Home, major: number, logPath: string): Promise<string> {
+async function launch(home: Home, major: number, idleMs: number, logPath: string): Promise<string> {
   const log = openSync(logPath, 'a', 0o600);
   const program = fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? './main.ts' : './host.js', import.meta.url));
   const env = Object.fromEntries(
@@ -43,7 +47,7 @@ async function launch(home: Home, major: number, logPath: string): Promise<strin
   );
   const child = process
     .getBuiltinModule('node:child_process')
-    .spawn(process.execPath, [...smallEngine, program, home.dir, String(major), String(idleMs())], {
+    .spawn(process.execPath, [...smallEngine, program, home.dir, String(major), String(idleMs)], {
       cwd: '/',
       detached: true,
       env,
@@ -53,11 +57,6 @@ async function launch(home: Home, major: number, logPath: string): Promise<strin
   child.unref();
   const failed = new Promise<string>((resolve) => child.once('error', (error) => resolve(error.message)));
   return Promise.race([failed, readAll(child.stdio[3] as Readable)]);
-}
-
-function idleMs(): number {
-  const given = Number(process.env['CIS_HOST_IDLE_SECS']);
-  return Number.isFinite(given) && given > 0 ? given * 1000 : defaultIdleMs;
 }
 
 async function readAll(stream: Readable): Promise<string> {

@@ -126,6 +126,17 @@ export function readArtifacts(db: Db, run: RunId, task: TaskId, attempt: number 
   return query.all({ run, task, attempt }) as ArtifactRow[];
 }
 
+/** Files of a run whose hash is missing: whoever drove it died before it was made. */
+export function readUnhashedArtifacts(
+  db: Db,
+  run: RunId,
+): { task: TaskId; attempt: number; path: string; bytes: number }[] {
+  const query = db.prepare(
+    `SELECT task_id AS task, attempt, path, bytes FROM artifacts WHERE run_id = ? AND sha256 = ''`,
+  );
+  return query.all(run) as { task: TaskId; attempt: number; path: string; bytes: number }[];
+}
+
 /** Events of one run after `seq`, oldest first. */
 export function readEvents(db: Db, run: RunId, after: number, limit = 1_000): LoggedEvent[] {
   const query = db.prepare(

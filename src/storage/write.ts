@@ -19,7 +19,7 @@ export interface Batch {
   readonly pids: { readonly task: TaskId; readonly attempt: number; readonly pid: number }[];
   readonly ended: { readonly task: TaskId; readonly attempt: number; readonly at: number; readonly end: SessionEnd }[];
   readonly outputs: NewOutput[];
-  readonly artifacts: NewArtifact[];
+  readonly artifacts: ArtifactFile[];
   journalSeq: number | null;
   readonly outcomes: { readonly id: number; readonly at: number; readonly outcome: RequestOutcome }[];
 }
@@ -38,13 +38,12 @@ export interface NewOutput extends OutputSummary {
   readonly text: string;
 }
 
-export interface NewArtifact {
+export interface ArtifactFile {
   readonly task: TaskId;
   readonly attempt: number;
   /** Absolute. */
   readonly path: string;
   readonly bytes: number;
-  readonly sha256: string;
 }
 
 export function emptyBatch(): Batch {
@@ -139,6 +138,24 @@ function prepareBatch(db: Db, run: RunId): (batch: Batch) => LoggedEvent[] {
   };
 }
 
+/** The SHA-256 of a file that is still to be hashed. */
+export const unhashed = '';
+
+/** Writes the hash of a file that a task left; one that cannot be read any more is said to be `unreadable`. */
+export function writeArtifactHash(
+  db: Db,
+  run: RunId,
+  { task, attempt, path, sha256 }: Omit<ArtifactFile, 'bytes'> & { readonly sha256: string | null },
+): void {
+  db.prepare('UPDATE artifacts SET sha256 = ? WHERE run_id = ? AND task_id = ? AND attempt = ? AND path = ?').run(
+    sha256 ?? 'unreadable',
+    run,
+    task,
+    attempt,
+    path,
+  );
+}
+
 /** The parts that few batches have: their statements are prepared when they are needed. */
 function applyRare(db: Db, run: RunId, batch: Batch): void {
   if (batch.run !== null) applyRunState(db, run, batch);
@@ -152,7 +169,7 @@ function applyRare(db: Db, run: RunId, batch: Batch): void {
   }
   if (batch.artifacts.length > 0) {
     const artifact = db.prepare('INSERT OR REPLACE INTO artifacts VALUES (?, ?, ?, ?, ?, ?)');
-    for (const one of batch.artifacts) artifact.run(run, one.task, one.attempt, one.path, one.bytes, one.sha256);
+    for (const one of batch.artifacts) artifact.run(run, one.task, one.attempt, one.path, one.bytes, unhashed);
   }
   for (const one of batch.outcomes) {
     db.prepare('UPDATE requests SET outcome = ?, decided_at = ? WHERE id = ?').run(

@@ -1,13 +1,14 @@
 import { formatDuration } from '../domain/duration.ts';
 import type { CisEvent, LoggedEvent } from '../domain/event.ts';
 import type { RunId } from '../domain/ids.ts';
-import type { RunPicture } from '../domain/picture.ts';
+import type { RunPicture, TaskPicture } from '../domain/picture.ts';
 import {
   blockCommand,
   describeChoices,
   describeEvent,
   gateCommand,
   leftRecording,
+  stateWords,
   subjectOf,
 } from '../domain/words.ts';
 import { toneOf, type Look, type Tone } from './style.ts';
@@ -27,6 +28,24 @@ export function renderPlain(
     const todo = todoOf(logged.event, picture.run);
     return todo === null ? [line] : [line, `${' '.repeat(9)}  ${oneLine(mask(todo))}`];
   });
+}
+
+/** How a run that is carried on stands: the sum, and what waits for a person with the command that answers it. */
+export function renderPresent(picture: RunPicture, mask: (text: string) => string): string[] {
+  const counts = [...picture.byKind].flatMap(([kind, tasks]) =>
+    tasks.size === 0 ? [] : [`${tasks.size} ${stateWords[kind]}`],
+  );
+  const waiting = [...picture.tasks.values()].flatMap((task) => {
+    const todo = todoOfTask(task, picture.run);
+    return todo === null ? [] : [`  ${task.task}: ${oneLine(mask(todo))}`];
+  });
+  return [`${picture.run} (${picture.dag}) goes on from here: ${counts.join(', ')}`, ...waiting];
+}
+
+function todoOfTask({ task, kind, detail }: TaskPicture, run: RunId): string | null {
+  if (detail.kind === 'block') return blockCommand(detail.block, run, task);
+  if (detail.kind === 'gate' && kind === 'gated') return gateCommand(detail.gate, run, task);
+  return kind === 'undecided' ? `cis dag retry|skip ${run}:${task}` : null;
 }
 
 /** An event as `cis dag events` shows it: nothing left out; `ofAll` names the run as well, where several are mixed. */

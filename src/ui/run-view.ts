@@ -5,11 +5,12 @@ import type { RunView } from '../domain/ports.ts';
 import type { RunSettings } from '../domain/run.ts';
 import { unreachable } from '../domain/unreachable.ts';
 import { openLive, type LiveScreen } from './live.ts';
-import { renderPlain } from './plain.ts';
+import { pictureToJson } from './picture-json.ts';
+import { renderPlain, renderPresent } from './plain.ts';
 import { renderRunTable } from './run-table.ts';
 import { lookFor } from './style.ts';
 import { measureColumns } from './task-line.ts';
-import { toJson } from './to-json.ts';
+import { jsonLine, toJson } from './to-json.ts';
 import { cut } from './width.ts';
 
 export type ViewKind = 'table' | 'plain' | 'json';
@@ -33,6 +34,8 @@ export interface ViewOptions {
 }
 
 export interface OpenRunView extends RunView {
+  /** Takes what happened before, of a run that is carried on, and shows how it stands now. */
+  restore(events: readonly LoggedEvent[]): void;
   readonly picture: RunPicture;
   /** Something that events do not tell has changed: a session's last line. */
   changed(): void;
@@ -61,12 +64,23 @@ export function openRunView(options: ViewOptions): OpenRunView {
     case 'table':
       return openTable(options, write);
     case 'plain':
-      return openLines(options, (events, picture) => {
-        const lines = renderPlain(events, picture, lookFor(stream, options.env), options.mask ?? same);
-        write(lines.map((line) => `${line}\n`).join(''));
+      return openLines(options, {
+        events: (events, picture) => {
+          const lines = renderPlain(events, picture, lookFor(stream, options.env), options.mask ?? same);
+          write(lines.map((line) => `${line}\n`).join(''));
+        },
+        present: (picture) =>
+          write(
+            renderPresent(picture, options.mask ?? same)
+              .map((line) => `${line}\n`)
+              .join(''),
+          ),
       });
     case 'json':
-      return openLines(options, (events) => write(events.map((event) => toJson(event, options.mask ?? same)).join('')));
+      return openLines(options, {
+        events: (events) => write(events.map((event) => toJson(event, options.mask ?? same)).join('')),
+        present: (picture) => write(jsonLine({ present: pictureToJson(picture) }, options.mask ?? same)),
+      });
     default:
       return unreachable(options.kind);
   }
@@ -103,6 +117,10 @@ function openTable(options: ViewOptions, write: (text: string) => void): OpenRun
   let isOpen = true;
   return {
     picture: fold.picture,
+    restore: (events) => {
+      for (const event of events) fold.apply(event);
+      live.changed();
+    },
     show: (events) => {
       for (const event of events) fold.apply(event);
       live.changed();
@@ -127,16 +145,22 @@ function isMoving(picture: RunPicture): boolean {
   return picture.startedAt !== null && picture.endedAt === null;
 }
 
-function openLines(
-  options: ViewOptions,
-  put: (events: readonly LoggedEvent[], picture: RunPicture) => void,
-): OpenRunView {
+interface Lines {
+  readonly events: (events: readonly LoggedEvent[], picture: RunPicture) => void;
+  readonly present: (picture: RunPicture) => void;
+}
+
+function openLines(options: ViewOptions, put: Lines): OpenRunView {
   const fold = openPicture(options.settings);
   return {
     picture: fold.picture,
+    restore: (events) => {
+      for (const event of events) fold.apply(event);
+      put.present(fold.picture);
+    },
     show: (events) => {
       for (const event of events) fold.apply(event);
-      put(events, fold.picture);
+      put.events(events, fold.picture);
     },
     changed: () => {},
     prompt: () => {},

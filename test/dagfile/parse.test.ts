@@ -71,7 +71,6 @@ describe('shapes', () => {
           "encrypted": false,
           "sensitive": false,
         },
-        "maxWorkers": 4,
         "name": "x",
         "policy": "all_success",
         "tasks": [

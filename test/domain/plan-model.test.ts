@@ -107,7 +107,7 @@ function step(world: World, { kind, pick }: { kind: number; pick: number }): voi
       if (gated !== undefined) world.ask({ kind: pick % 3 === 0 ? 'reject' : 'confirm', task: gated.task.id });
       return;
     case 12:
-      if (pick === 0) world.ask({ kind: 'abort', reason: 'enough' });
+      if (pick % 8 === 0) world.ask({ kind: 'abort', reason: 'enough' });
       return;
     default:
       block(world, node);
@@ -210,7 +210,7 @@ test('a model made again from the log is the one that wrote it', () => {
     fc.property(anyDag, fc.array(anyStep, { maxLength: 40 }), (dag, steps) => {
       const world = new World(dag);
       for (const one of steps) step(world, one);
-      const again = createModel({ run: 'r' as RunId, maxWorkers: dag.maxWorkers, dag });
+      const again = createModel({ run: 'r' as RunId, maxWorkers: dag.maxWorkers ?? 4, dag });
       for (const { event, at } of world.log) applyEvent(again, event, { at, tick: at });
       expect(again.state).toEqual(world.model.state);
       for (const [index, node] of again.nodes.entries()) {

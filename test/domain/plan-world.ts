@@ -23,7 +23,7 @@ export class World {
   readonly outcomes: RequestOutcome[] = [];
 
   constructor(dag: Dag) {
-    this.model = createModel({ run: 'r' as RunId, maxWorkers: dag.maxWorkers, dag });
+    this.model = createModel({ run: 'r' as RunId, maxWorkers: dag.maxWorkers ?? 4, dag });
     this.record({ kind: 'run-started' });
     this.plan();
   }

@@ -305,6 +305,40 @@ test('an aborted run stops its sessions and undoes what completed, last first', 
   expect(world.outcomes).toEqual([{ kind: 'done', said: 'run r is aborted' }]);
 });
 
+test('a run that is being aborted is not paused, resumed or retried: what it cancelled would wait for ever', () => {
+  const world = new World(dag([task('a'), task('b', ['a'], {}), task('c', ['a'], {})], 'all_success', 1));
+  expect(world.ask({ kind: 'abort', reason: 'enough' })).toBe('pending');
+  for (const request of [
+    { kind: 'pause' },
+    { kind: 'resume' },
+    { kind: 'retry', task: null, withDependents: false },
+  ] as const) {
+    expect(world.ask(request)).toMatchObject({ kind: 'refused', reason: expect.stringContaining('being aborted') });
+  }
+  world.obey();
+  expect(world.run).toBe('aborted');
+});
+
+test('a paused run is aborted, and resuming it meanwhile does not bring it back', () => {
+  const rescued = task('t0', [], { onFailure: { rescue: id('t1') } });
+  const world = new World(dag([rescued, task('t1', ['t0'], { rescues: id('t0') }), task('t2', ['t0'])]));
+  world.ask({ kind: 'pause' });
+  world.ask({ kind: 'abort', reason: 'enough' });
+  world.ask({ kind: 'resume' });
+  world.obey();
+  expect(world.states()).toEqual({ t0: 'cancelled', t1: 'cancelled', t2: 'cancelled' });
+  expect(world.run).toBe('aborted');
+});
+
+test('abort while a failed run is rolled back is refused, and says how to end a command that hangs', () => {
+  const world = new World(dag([task('a', [], { rollback: ['undo'] }), task('b', ['a'])]));
+  world.end('a');
+  world.end('b', failed);
+  expect(world.run).toBe('rolling-back');
+  const outcome = world.ask({ kind: 'abort', reason: 'enough' });
+  expect(outcome).toMatchObject({ kind: 'refused', reason: expect.stringContaining('cis dag kill r:a.rollback-1') });
+});
+
 test('retrying a failed run does again what failed and what had no turn', () => {
   const world = new World(dag([task('a'), task('b'), task('c', ['a', 'b'])], 'all_success', 1));
   world.end('a', failed);

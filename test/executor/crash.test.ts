@@ -54,8 +54,7 @@ async function crashRound(world: World, run: string, random: (below: number) => 
   let args = ['dag', 'run', 'dag.toml', '--run-id', run];
   for (let turn = 0; turn < 40; turn++) {
     const cis = watchCis(world, args);
-    const past = turn === 0 ? 0 : look(world, run).events.length;
-    const after = kills > 0 ? past + random(turn === 0 ? 250 : 60) : Infinity;
+    const after = kills > 0 ? random(turn === 0 ? 250 : 60) : Infinity;
     const struck = await cis.waitFor((_, index) => index >= after);
     if (struck !== null) {
       kills -= 1;

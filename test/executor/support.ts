@@ -27,10 +27,10 @@ export interface Watched {
   readonly ended: Promise<{ readonly code: number | null; readonly signal: string | null; readonly stderr: string }>;
 }
 
-export function watchCis(world: World, args: readonly string[]): Watched {
+export function watchCis(world: World, args: readonly string[], env: Readonly<Record<string, string>> = {}): Watched {
   const child = spawn(node, [join(root, 'bin/cis'), ...args, '--json'], {
     cwd: world.dir,
-    env: world.env,
+    env: { ...world.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const events: CisEvent[] = [];
@@ -42,7 +42,10 @@ export function watchCis(world: World, args: readonly string[]): Watched {
   child.stdout.on('data', (chunk: Buffer) => {
     const lines = (rest + chunk.toString()).split('\n');
     rest = lines.pop() ?? '';
-    for (const line of lines) events.push((JSON.parse(line) as LoggedEvent).event);
+    for (const line of lines) {
+      const { event } = JSON.parse(line) as Partial<LoggedEvent>;
+      if (event !== undefined) events.push(event); // a run that is carried on says first how it stands
+    }
     for (const watch of watchers) watch();
   });
   const ended = new Promise<{ code: number | null; signal: string | null; stderr: string }>((resolve) => {

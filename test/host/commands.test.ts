@@ -36,7 +36,10 @@ test('sessions are listed, written to by a prefix of their name, and killed', as
   expect(await world.cis(['dag', 'send', 'r:f', 'hello', '--enter'])).toMatchObject({ code: 0, stderr: '' });
   expect(await session.run.endOf('r:first')).toEqual({ kind: 'exited', code: 0 });
   const ambiguous = await world.cis(['dag', 'kill', 'x:y']);
-  expect(ambiguous).toMatchObject({ code: 4, stderr: expect.stringContaining('there is no session x:y') as string });
+  expect(ambiguous).toMatchObject({
+    code: 4,
+    stderr: expect.stringContaining('there is no session "x:y"') as string,
+  });
   expect(await world.cis(['dag', 'kill', 'r:s'])).toMatchObject({ code: 0, stdout: 'killed r:second\n' });
   expect(await session.run.endOf('r:second')).toMatchObject({ kind: 'killed', by: 'user' });
 });
@@ -163,7 +166,6 @@ test('a home whose path is too long for a socket has it elsewhere', async () => 
 
 test('a host of another protocol major is still listed, written to and stopped', async () => {
   await using world = openWorld();
-  process.env['CIS_HOST_IDLE_SECS'] = '20';
   expect(await startHost(world.home, 0)).toEqual({ ok: true, value: undefined });
   expect(JSON.parse((await world.cis(['host', 'status', '--json'])).stdout)).toMatchObject({
     hosts: [{ sessions: 0 }],

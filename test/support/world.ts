@@ -85,8 +85,7 @@ export function openWorld(): World {
       return opened;
     },
     async host({ start = true, what = 'a test' } = {}) {
-      process.env['CIS_HOST_IDLE_SECS'] = env['CIS_HOST_IDLE_SECS'];
-      const connection = await connectHost({ home, what, start });
+      const connection = await connectHost({ home, what, start, idleMs: 20_000 });
       if (!connection.ok) throw new Error(JSON.stringify(connection.error));
       return connection.value;
     },
@@ -104,7 +103,7 @@ function testEnv(base: string, home: Home): Record<string, string> {
     PATH: process.env['PATH'] ?? '/usr/bin:/bin',
     HOME: base,
     CIS_HOME: home.dir,
-    CIS_HOST_IDLE_SECS: '20',
+    CIS_HOST_IDLE_EXIT_SECS: '20',
     CIS_TEST_WORLD: base,
     LANG: 'C.UTF-8',
     TZ: 'UTC',

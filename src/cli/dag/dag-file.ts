@@ -56,19 +56,12 @@ export async function needDagOf(text: string): Promise<DagSource> {
   }
   const { findRuns, readRunSettings } = await import('../../storage/read.ts');
   const db = await needDatabase();
-  const [found, other] = findRuns(db, text);
-  if (found === undefined) {
+  if (findRuns(db, text).length === 0) {
     throw new CommandError('not-found', `neither a file nor a run: "${text}"`, [
       'cis dag list shows the runs there are',
     ]);
   }
-  if (other !== undefined && found.run !== text) {
-    throw new CommandError(
-      'refused',
-      `"${text}" is the beginning of several runs`,
-      findRuns(db, text).map(({ run }) => run),
-    );
-  }
+  const found = (await import('../pick.ts')).namedRun(db, text);
   const settings = readRunSettings(db, found.run);
   if (settings === null) throw new CommandError('not-found', `the run ${found.run} was removed`);
   return { dag: settings.dag, settings };

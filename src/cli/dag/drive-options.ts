@@ -4,6 +4,7 @@ import type { RunSettings } from '../../domain/run.ts';
 import type { AskOptions } from '../../executor/ask.ts';
 import { connectHost } from '../../host/client.ts';
 import type { Db } from '../../storage/open.ts';
+import type { Agents } from '../../executor/agents.ts';
 import { openScreenRedactor } from '../context.ts';
 
 /** The size of the terminal of a session that nobody looks at. */
@@ -28,7 +29,16 @@ export async function driveOptions(
     maxRecordingBytes: config.host.recording_max_mb * 1024 * 1024,
     answers: config.answers,
     killGraceMs: config.host.kill_grace_ms,
+    hostIdleMs: config.host.idle_exit_secs * 1000,
     mask: await openScreenRedactor(config),
+    agents: await openRunAgents(home, settings, config),
     ...unseen,
   };
+}
+
+/** A run of commands alone loads no agent. */
+async function openRunAgents(home: Home, settings: RunSettings, { agents }: Config): Promise<Agents | null> {
+  if (!settings.dag.tasks.some(({ action }) => action.kind === 'agent')) return null;
+  const { openAgents } = await import('../../executor/agents.ts');
+  return openAgents({ home, settings, tables: agents, env: process.env });
 }

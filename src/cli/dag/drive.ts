@@ -1,5 +1,6 @@
 import type { Config } from '../../config/config.ts';
 import type { Home } from '../../config/home.ts';
+import type { LoggedEvent } from '../../domain/event.ts';
 import { isOver } from '../../domain/plan.ts';
 import { describeConnectError } from '../../host/client.ts';
 import type { ConnectHost } from '../../host/port.ts';
@@ -24,6 +25,8 @@ interface DriveFlags {
   readonly json: boolean;
   readonly noWait: boolean;
   readonly paused: boolean;
+  /** Takes the run from whoever drives it. */
+  readonly takeover: boolean;
   /** This process is the background one: nobody sees what it prints. */
   readonly isBackground: boolean;
 }
@@ -43,16 +46,20 @@ export interface DriveRequest {
 /** Drives a run in this process, shows it, and sets the exit code. */
 export async function driveRun(request: DriveRequest): Promise<void> {
   const { db, settings, what } = request;
-  const lease = takeLease(db, settings.run, thisDriver(what), isHolderAlive);
+  const { flags } = request;
+  const isHeld = flags.takeover ? () => false : isHolderAlive;
+  const lease = takeLease(db, settings.run, thisDriver(what), isHeld);
   if (!lease.ok) throw refusedBy(settings, lease.error);
   process.send?.('driving');
   const options = await driveOptions(request.home, db, settings, request.config, what);
   const view = openView(request, options.mask);
-  const model = loadModel(db, settings, performance.now() - Date.now(), (events) => view.show(events));
+  const past: LoggedEvent[] = [];
+  const model = loadModel(db, settings, performance.now() - Date.now(), (events) => void past.push(...events));
+  if (past.length > 1) view.restore(past);
+  else view.show(past);
   if (isOver(model)) {
     insertRequest(db, settings.run, { kind: 'retry', task: null, withDependents: false }, me(), Date.now());
   }
-  const { flags } = request;
   using notifier = openRunNotifier(request, options.mask);
   const driver = new Driver({
     ...options,
@@ -62,6 +69,7 @@ export async function driveRun(request: DriveRequest): Promise<void> {
     wait: flags.noWait ? 'never' : process.stdout.isTTY || flags.isBackground ? 'always' : 'not-decisions',
     onlyRequests: false,
     startPaused: flags.paused,
+    isTakeover: flags.takeover,
     show: (events) => {
       view.show(events);
       notifier.see(events);
@@ -83,10 +91,15 @@ function tryRelease(db: Db, settings: RunSettings, epoch: number): void {
 }
 
 function refusedBy(settings: RunSettings, holder: Lease): CommandError {
-  const who = `process ${holder.pid} (${holder.what ?? 'unknown'})`;
-  return new CommandError('refused', `run ${settings.run} is already driven by ${who}`, [
+  return new CommandError('refused', `run ${settings.run} is already driven by ${describeHolder(holder)}`, [
     `watch it: cis dag status ${settings.run} --watch`,
+    `take it over: cis dag execute --run-id ${settings.run} --takeover`,
   ]);
+}
+
+function describeHolder(holder: Lease | null): string {
+  if (holder === null || holder.pid === null) return 'another process, which has left it again';
+  return `process ${holder.pid} (${holder.what ?? 'unknown'})`;
 }
 
 function openRunNotifier({ config, settings }: DriveRequest, mask: (text: string) => string) {
@@ -171,7 +184,8 @@ async function tell(
         `  carry on: cis dag execute --run-id ${settings.run}`,
       ]);
     case 'superseded':
-      throw new CommandError('refused', `run ${settings.run} was taken over by another process`, [
+      throw new CommandError('refused', `run ${settings.run} was taken over by ${describeHolder(end.by)}`, [
+        'its sessions live on there',
         `see: cis dag status ${settings.run}`,
       ]);
     case 'cannot-write':
@@ -190,6 +204,6 @@ async function tell(
 }
 
 async function detach({ home, settings, flags }: DriveRequest): Promise<void> {
-  await startInBackground(home, settings, flags);
+  await startInBackground(home, settings, { ...flags, takeover: false });
   process.stderr.write(`${settings.run} goes on in the background\n  look: cis dag status ${settings.run} --watch\n`);
 }

@@ -8,7 +8,7 @@ import { renderEvent } from '../../ui/plain.ts';
 import { lookFor } from '../../ui/style.ts';
 import { toJson } from '../../ui/to-json.ts';
 import { home, needDatabase, openScreenRedactor, readConfig, untilInterrupted } from '../context.ts';
-import { namedRun } from '../named-run.ts';
+import { namedRun } from '../pick.ts';
 
 interface Options {
   readonly follow?: true;

@@ -1,20 +1,23 @@
 import type { Command } from 'commander';
 import { existsSync } from 'node:fs';
+import type { Config } from '../../config/config.ts';
 import type { RunSettings } from '../../domain/run.ts';
 import type { Db } from '../../storage/open.ts';
 import { findRuns, listUnfinishedRuns, readActiveRun, readRunSettings, type RunRow } from '../../storage/read.ts';
 import { home, needDatabase, openDatabase, readConfig } from '../context.ts';
 import { CommandError } from '../exit.ts';
-import { namedRun } from '../named-run.ts';
-import { backgroundVariable, startInBackground } from './background.ts';
+import { namedRun } from '../pick.ts';
+import { startInBackground, takeBackgroundOrder, type BackgroundOrder } from './background.ts';
 import { driveRun } from './drive.ts';
 import { openToWrite } from './open-storage.ts';
 import { addRunOptions, type RunFlags } from './run-options.ts';
 import { runFile } from './run-file.ts';
+import { needAgent, needMode } from './run-choice.ts';
+import { refuseNeeds } from './run-needs.ts';
 
 export function command(into: Command): Command {
   return addRunOptions(into.argument('[file]', 'a DAG file: then like `dag run`; or the id of a run'))
-    .option('--takeover', 'let a run go on here that another home began')
+    .option('--takeover', 'take the run from the process that drives it; its sessions go on')
     .addHelpText(
       'after',
       '\nWithout a file and without --run-id: the run of `cis dag use`, else the newest unfinished one.',
@@ -39,6 +42,7 @@ function closing(db: Db | null): { readonly db: Db | null } & Disposable {
 async function carryOn(text: string | undefined, flags: RunFlags): Promise<void> {
   (await needDatabase()).close();
   const { config } = await readConfig();
+  const order = takeBackgroundOrder();
   const db = openToWrite(home());
   const { run, state } = text === undefined ? activeRun(db) : namedRun(db, text);
   const stored = readRunSettings(db, run);
@@ -48,12 +52,14 @@ async function carryOn(text: string | undefined, flags: RunFlags): Promise<void>
       `see: cis dag status ${run}`,
     ]);
   }
-  const settings = withFlags(stored, flags);
+  const settings = order === null ? withFlags(stored, flags, config) : { ...stored, ...pickSettings(order) };
+  await refuseNeeds(`run ${run}`, settings, config);
   const driveFlags = {
     json: flags.json === true,
-    noWait: !flags.wait,
-    paused: flags.paused === true,
-    isBackground: process.env[backgroundVariable] === '1',
+    noWait: order?.noWait ?? !flags.wait,
+    paused: order?.paused ?? flags.paused === true,
+    takeover: order?.takeover ?? flags.takeover === true,
+    isBackground: order !== null,
   };
   if (flags.detach) {
     await startInBackground(home(), settings, driveFlags);
@@ -63,11 +69,17 @@ async function carryOn(text: string | undefined, flags: RunFlags): Promise<void>
   await driveRun({ home: home(), db, settings, config, flags: driveFlags, what: `dag execute ${run}` });
 }
 
-function withFlags(settings: RunSettings, flags: RunFlags): RunSettings {
+function pickSettings({ maxWorkers, defaultAgent, agentMode, vars }: BackgroundOrder): Partial<RunSettings> {
+  return { maxWorkers, defaultAgent, agentMode, vars };
+}
+
+/** What the flags say holds for this driver; the run's own settings stay as they were. */
+function withFlags(settings: RunSettings, flags: RunFlags, { agents }: Config): RunSettings {
+  if (flags.hybrid || flags.matrix || flags.room !== undefined) needMode(flags.matrix ? 'matrix' : 'hybrid');
   return {
     ...settings,
     maxWorkers: flags.maxWorkers ?? settings.maxWorkers,
-    defaultAgent: flags.agent ?? settings.defaultAgent,
+    defaultAgent: flags.agent === undefined ? settings.defaultAgent : needAgent(flags.agent, agents),
     agentMode: flags.mode ?? settings.agentMode,
     vars: { ...settings.vars, ...flags.var },
   };

@@ -8,7 +8,6 @@ import { describeKept, tryRemove } from './remove-run.ts';
 
 interface Options {
   readonly olderThan?: number;
-  readonly days?: number;
   readonly force?: true;
   readonly keep?: number;
   readonly dryRun?: true;
@@ -19,8 +18,7 @@ const dayMs = 24 * 60 * 60 * 1000;
 
 export function command(into: Command): Command {
   return into
-    .option('--older-than <time>', 'those that ended longer ago: 12h, 30d, 8w; default: 30d', parseAge)
-    .option('--days <n>', 'the same in days', wholeNumber)
+    .option('--older-than <age>', 'those that ended longer ago: 12h, 30d, 8w; default: 30d', parseAge)
     .option('--keep <n>', 'but keep that many of the newest', wholeNumber)
     .option('-f, --force', 'delete branches with work that is merged nowhere as well')
     .option('--dry-run', 'say which, and remove none')
@@ -28,7 +26,7 @@ export function command(into: Command): Command {
     .action(async (options: Options) => {
       (await needDatabase()).close();
       const db = openToWrite(home());
-      const before = Date.now() - (options.olderThan ?? (options.days ?? 30) * dayMs);
+      const before = Date.now() - (options.olderThan ?? 30 * dayMs);
       const old = listRuns(db, 1_000_000)
         .slice(options.keep ?? 0)
         .filter((run) => run.endedAt !== null && run.endedAt < before);

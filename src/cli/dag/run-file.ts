@@ -1,110 +1,77 @@
 import type { LoadedConfig } from '../../config/load.ts';
-import type { Dag } from '../../domain/dag.ts';
 import { parseRunId, type RunId } from '../../domain/ids.ts';
 import type { PlanFacts } from '../../domain/plan-text.ts';
-import type { RunMode, RunSettings } from '../../domain/run.ts';
+import type { Dag } from '../../domain/dag.ts';
+import type { RunSettings } from '../../domain/run.ts';
 import type { Repository } from '../../domain/workspace.ts';
 import { nameRun } from '../../domain/run-name.ts';
 import { connectAhead } from '../../host/client.ts';
 import { createRun } from '../../storage/create.ts';
 import type { Db } from '../../storage/open.ts';
-import { home, readConfig } from '../context.ts';
+import { home, openScreenRedactor, readConfig } from '../context.ts';
 import { CommandError } from '../exit.ts';
 import { startInBackground } from './background.ts';
 import { needDag } from './dag-file.ts';
 import { driveRun } from './drive.ts';
 import { openToWrite } from './open-storage.ts';
+import { chooseRun, type RunChoice } from './run-choice.ts';
+import { listNeeds, openPreview, refuseNeeds } from './run-needs.ts';
 import type { RunFlags } from './run-options.ts';
 
 /** Reads a DAG file, makes a run of it and drives that. */
 export async function runFile(file: string, flags: RunFlags): Promise<void> {
-  const loaded = await readConfig(configFlags(flags));
-  const dag = await needDag(file, {
-    ...(flags.var === undefined ? {} : { vars: flags.var }),
-    ...(flags.useAgent === undefined ? {} : { useAgent: flags.useAgent }),
-  });
-  const mode = modeOf(flags, loaded);
-  if (flags.dryRun)
-    return (await import('./dry-run.ts')).printPlan(dag, planFacts(dag, flags, loaded), flags.json === true);
-  const driveFlags = {
-    json: flags.json === true,
-    noWait: !flags.wait,
-    paused: flags.paused === true,
-    isBackground: false,
-  };
+  if (flags.takeover) throw new CommandError('usage', '--takeover takes a run: name one with --run-id, and no file');
+  const loaded = await readConfig();
+  const vars = flags.var ?? {};
+  const dag = await needDag(file, { vars, ...(flags.useAgent === undefined ? {} : { useAgent: flags.useAgent }) });
+  const choice = { ...chooseRun(dag, flags, loaded), dag, vars };
+  if (flags.dryRun) return dryRun(choice, flags, loaded);
+  await refuseNeeds(file, choice, loaded.config);
+  const driveFlags = { json: flags.json === true, noWait: !flags.wait, paused: flags.paused === true };
   if (!flags.detach) {
+    const more = { isBackground: false, takeover: false };
     const what = `dag run ${file}`;
-    await using host = connectAhead({ home: home(), what, start: true });
+    const idleMs = loaded.config.host.idle_exit_secs * 1000;
+    await using host = connectAhead({ home: home(), what, start: true, idleMs });
     const db = openToWrite(home());
-    const settings = create(db, dag, mode, flags, loaded, await findRepositories(dag));
+    const settings = create(db, { ...choice, ...(await findRepositories(dag)) }, flags);
     const { config } = loaded;
-    return await driveRun({ home: home(), db, settings, config, flags: driveFlags, what, connect: host.connect });
+    const given = { flags: { ...driveFlags, ...more }, what, connect: host.connect };
+    return await driveRun({ home: home(), db, settings, config, ...given });
   }
-  const settings = create(openToWrite(home()), dag, mode, flags, loaded, await findRepositories(dag));
-  await startInBackground(home(), settings, driveFlags);
+  const settings = create(openToWrite(home()), { ...choice, ...(await findRepositories(dag)) }, flags);
+  await startInBackground(home(), settings, { ...driveFlags, takeover: false });
   process.stdout.write(flags.json ? `${JSON.stringify({ run: settings.run })}\n` : `${settings.run}\n`);
 }
 
-function planFacts(dag: Dag, flags: RunFlags, loaded: LoadedConfig): PlanFacts {
-  return {
+type Chosen = RunChoice & Pick<RunSettings, 'dag' | 'vars'>;
+
+async function dryRun(choice: Chosen, flags: RunFlags, { config }: LoadedConfig): Promise<void> {
+  const preview = await openPreview(choice, config);
+  const facts: PlanFacts = {
+    ...choice,
     run: flags.runId ?? null,
-    mode: modeOf(flags, loaded),
-    maxWorkers: flags.maxWorkers ?? dag.maxWorkers,
-    defaultAgent: flags.agent ?? dag.defaultAgent ?? loaded.config.dag.default_agent,
-    vars: flags.var ?? {},
     env: (name) => process.env[name] ?? null,
-    skipsPermissions: () => null,
+    skipsPermissions: (task) => preview(task).asksNobody,
   };
-}
-
-function configFlags(flags: RunFlags): Record<string, unknown> {
-  return {
-    ...(flags.agent === undefined ? {} : { 'dag.default_agent': flags.agent }),
-    ...(flags.room === undefined ? {} : { 'dag.room_id': flags.room }),
-  };
-}
-
-function modeOf(flags: RunFlags, { config }: LoadedConfig): RunMode {
-  const given = (['local', 'hybrid', 'matrix'] as const).filter((mode) => flags[mode] === true);
-  if (given.length > 1) throw new CommandError('usage', `--${given.join(' and --')} do not go together`);
-  const mode = given[0] ?? (flags.room === undefined ? config.dag.default_mode : 'hybrid');
-  if (mode === 'local') return mode;
-  throw new CommandError('usage', `--${mode} needs the Matrix part of cis, which this version does not have yet`, [
-    'run it here: --local',
-  ]);
+  const needs = await listNeeds(choice, config);
+  const mask = await openScreenRedactor(config);
+  (await import('./print-plan.ts')).printPlan(choice.dag, facts, { needs, mask, json: flags.json === true });
 }
 
 /** The repositories of tasks with a worktree; one that cannot be used is the task's failure, when its turn comes. */
-async function findRepositories(dag: Dag): Promise<Repository[]> {
+async function findRepositories(dag: Dag): Promise<{ readonly repositories?: readonly Repository[] }> {
   const own = dag.tasks.filter((task) => task.workspace === 'worktree').map((task) => task.workDir ?? dag.workDir);
-  if (own.length === 0) return [];
+  if (own.length === 0) return {};
   const { findRepository } = await import('../../worktree/repository.ts');
   const found = await Promise.all([...new Set(own)].map((workDir) => findRepository(workDir)));
-  return found.flatMap((one) => (one.ok ? [one.value] : []));
+  const repositories = found.flatMap((one) => (one.ok ? [one.value] : []));
+  return repositories.length === 0 ? {} : { repositories };
 }
 
-function create(
-  db: Db,
-  dag: Dag,
-  mode: RunMode,
-  flags: RunFlags,
-  { config, origins }: LoadedConfig,
-  repositories: readonly Repository[],
-): RunSettings {
-  const limit = origins.get('dag.max_workers')?.kind === 'env' ? config.dag.max_workers : dag.maxWorkers;
-  const rest = {
-    dag,
-    mode,
-    room: config.dag.room_id,
-    matrix: dag.matrix,
-    vars: flags.var ?? {},
-    maxWorkers: flags.maxWorkers ?? limit,
-    defaultAgent: flags.agent ?? dag.defaultAgent ?? config.dag.default_agent,
-    ...(repositories.length === 0 ? {} : { repositories }),
-    agentMode: flags.mode ?? (isWatched(flags) ? 'interactive' : 'oneshot'),
-  } as const;
+function create(db: Db, choice: Chosen, flags: RunFlags): RunSettings {
   for (;;) {
-    const settings = { ...rest, run: idOf(flags), createdAt: Date.now() };
+    const settings = { ...choice, matrix: choice.dag.matrix, run: idOf(flags), createdAt: Date.now() };
     if (createRun(db, settings).ok) return settings;
     if (flags.runId === undefined) continue;
     throw new CommandError('refused', `there is a run "${flags.runId}" already`, [
@@ -112,12 +79,6 @@ function create(
       'or leave --run-id out',
     ]);
   }
-}
-
-/** Somebody may look at the sessions: agents then run with their own screens. */
-function isWatched(flags: RunFlags): boolean {
-  const asked = flags.detach === true || flags.hybrid === true || flags.matrix === true || process.stdout.isTTY;
-  return asked && (process.env['CI'] ?? '') === '' && flags.wait;
 }
 
 function idOf(flags: RunFlags): RunId {

@@ -1,8 +1,10 @@
 import type { Command } from 'commander';
-import { planNeeds } from '../../domain/needs.ts';
-import { planTasks, renderPlan, type PlanFacts } from '../../domain/plan-text.ts';
+import { planTasks, type PlanFacts } from '../../domain/plan-text.ts';
 import { openScreenRedactor, printJson, readConfig } from '../context.ts';
 import { needDagOf, type DagSource } from './dag-file.ts';
+import { printPlan } from './print-plan.ts';
+import { chooseRun } from './run-choice.ts';
+import { listNeeds, openPreview, type NeedySettings } from './run-needs.ts';
 
 export function command(into: Command): Command {
   return into
@@ -10,24 +12,26 @@ export function command(into: Command): Command {
     .option('--json', 'print JSON')
     .action(async (text: string, options: { json?: true }) => {
       const source = await needDagOf(text);
-      const { config } = await readConfig();
-      const facts = factsOf(source, config.dag.default_agent);
-      const needs = planNeeds(source.dag, { ...facts, mode: source.settings?.mode ?? 'local' });
+      const loaded = await readConfig();
+      const { config } = loaded;
+      const choice = source.settings ?? { ...chooseRun(source.dag, { wait: true }, loaded), dag: source.dag, vars: {} };
+      const needs = await listNeeds(choice, config);
+      const facts = await factsOf(source, choice, config);
       if (options.json) return printJson({ dag: source.dag, plan: planTasks(source.dag, facts), needs });
-      const mask = await openScreenRedactor(config);
-      const lines = needs.map(({ message, hint }) => `needs: ${message} (${hint})\n`);
-      process.stdout.write(mask(renderPlan(source.dag, facts) + lines.join('')));
+      printPlan(source.dag, facts, { needs, mask: await openScreenRedactor(config), json: false });
     });
 }
 
-function factsOf({ dag, settings }: DagSource, configured: string | null): PlanFacts {
+async function factsOf(
+  { settings }: DagSource,
+  choice: NeedySettings & Pick<PlanFacts, 'maxWorkers'>,
+  config: Parameters<typeof listNeeds>[1],
+): Promise<PlanFacts> {
+  const preview = await openPreview(choice, config);
   return {
+    ...choice,
     run: settings?.run ?? null,
-    mode: settings?.mode ?? 'local',
-    maxWorkers: settings?.maxWorkers ?? dag.maxWorkers,
-    defaultAgent: settings === null ? configured : settings.defaultAgent,
-    vars: settings?.vars ?? {},
     env: (name) => process.env[name] ?? null,
-    skipsPermissions: () => null,
+    skipsPermissions: (task) => preview(task).asksNobody,
   };
 }

@@ -1,13 +1,13 @@
 import type { Command } from 'commander';
 import { home, needDatabase, openScreenRedactor, print, printJson, readConfig, untilInterrupted } from '../context.ts';
-import { namedRun } from '../named-run.ts';
+import { namedRun } from '../pick.ts';
 import type { Db } from '../../storage/open.ts';
 import { readOutput } from '../../storage/read.ts';
 import { readPicture } from '../../storage/read-picture.ts';
 import { buildReport, failedTasks } from '../../domain/report.ts';
-import { settled } from '../../domain/task.ts';
-import { heldUpBy, type Detail, type RunPicture, type TaskPicture } from '../../domain/picture.ts';
+import type { RunPicture } from '../../domain/picture.ts';
 import type { RunId } from '../../domain/ids.ts';
+import { pictureToJson } from '../../ui/picture-json.ts';
 import { renderRunTable } from '../../ui/run-table.ts';
 import { renderReport, tailOf } from '../../ui/report.ts';
 import { lookFor } from '../../ui/style.ts';
@@ -35,7 +35,7 @@ export function command(into: Command): Command {
 
 function show(db: Db, run: RunId, options: Options, mask: (text: string) => string): void {
   const picture = pictureOf(db, run);
-  if (options.json) return printJson(toJson(picture));
+  if (options.json) return printJson(pictureToJson(picture));
   print(renderTable(picture, process.stdout.columns ?? 120, Infinity, mask));
   if (options.verbose !== true) return;
   const report = buildReport(picture);
@@ -57,15 +57,15 @@ async function watch(db: Db, run: RunId, options: Options, mask: (text: string) 
   const render = (columns: number, rows: number) => renderTable(picture, columns, rows, mask);
   const live = onTerminal ? openLive(process.stdout, render, () => picture.endedAt === null) : null;
   const put = () => {
-    if (options.json) printJson(toJson(picture));
+    if (options.json) printJson(pictureToJson(picture));
     else if (live === null) print([...render(process.stdout.columns ?? 120, Infinity), '']);
     else live.changed();
     if (picture.endedAt !== null) ended.resolve();
   };
   using _ = watchCommits(db, home().database, () => {
-    const before = JSON.stringify(toJson(picture));
+    const before = JSON.stringify(pictureToJson(picture));
     picture = pictureOf(db, run);
-    if (JSON.stringify(toJson(picture)) !== before) put();
+    if (JSON.stringify(pictureToJson(picture)) !== before) put();
   });
   picture = pictureOf(db, run);
   put();
@@ -83,23 +83,4 @@ function pictureOf(db: Db, run: RunId): RunPicture {
 function renderTable(picture: RunPicture, columns: number, rows: number, mask: (text: string) => string): string[] {
   const look = lookFor(process.stdout, process.env);
   return renderRunTable(picture, { now: Date.now(), columns, rows, look, lastLine: () => null, mask });
-}
-
-function toJson(picture: RunPicture): unknown {
-  const { run, dag, mode, room, state, reason, startedAt, endedAt } = picture;
-  const tasks = [...picture.tasks.values()].map((task) => ({
-    ...taskToJson(task),
-    ...(task.kind === 'blocked' ? { heldUp: heldUpBy(picture, task.task) } : {}),
-  }));
-  const open = [...picture.tasks.values()].filter((task) => !settled[task.kind]).length;
-  return { run, dag, mode, room, state, reason, startedAt, endedAt, open, tasks };
-}
-
-function taskToJson({ task, kind, agent, deps, attempt, session, startedAt, endedAt, detail }: TaskPicture) {
-  return { task, state: kind, agent, deps, attempt, session, startedAt, endedAt, ...detailOf(detail) };
-}
-
-function detailOf(detail: Detail): object {
-  const { kind: _, ...rest } = detail;
-  return rest;
 }

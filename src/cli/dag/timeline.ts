@@ -5,7 +5,7 @@ import { readPicture } from '../../storage/read-picture.ts';
 import { lookFor } from '../../ui/style.ts';
 import { renderTimeline } from '../../ui/timeline.ts';
 import { needDatabase, print, printJson } from '../context.ts';
-import { namedRun } from '../named-run.ts';
+import { namedRun } from '../pick.ts';
 
 export function command(into: Command): Command {
   return into

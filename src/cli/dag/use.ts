@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { readActiveRun } from '../../storage/read.ts';
 import { writeActiveRun } from '../../storage/create.ts';
 import { home, needDatabase, print, printJson } from '../context.ts';
-import { namedRun } from '../named-run.ts';
+import { namedRun } from '../pick.ts';
 import { openToWrite } from './open-storage.ts';
 
 export function command(into: Command): Command {

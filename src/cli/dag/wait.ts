@@ -6,7 +6,7 @@ import { findRuns, readTasks } from '../../storage/read.ts';
 import { watchCommits } from '../../storage/tail.ts';
 import { home, needDatabase, print, printJson, untilInterrupted } from '../context.ts';
 import { exitCodes } from '../exit.ts';
-import { namedRun } from '../named-run.ts';
+import { namedRun } from '../pick.ts';
 import { openTask } from './wish.ts';
 
 interface Options {

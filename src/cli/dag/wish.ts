@@ -3,10 +3,10 @@ import type { RunId, TaskId } from '../../domain/ids.ts';
 import type { RunRequest } from '../../domain/request.ts';
 import { askRun } from '../../executor/ask.ts';
 import type { Db } from '../../storage/open.ts';
-import { readRunSettings, readTasks } from '../../storage/read.ts';
+import { readRunSettings } from '../../storage/read.ts';
 import { home, needDatabase, print, printJson, readConfig } from '../context.ts';
 import { CommandError } from '../exit.ts';
-import { namedRun } from '../named-run.ts';
+import { namedRun, namedTask } from '../pick.ts';
 import { driveOptions } from './drive-options.ts';
 import { me } from './me.ts';
 import { openToWrite } from './open-storage.ts';
@@ -53,14 +53,5 @@ export async function openTask(text: string): Promise<{ readonly db: Db; readonl
   if (colon < 0)
     throw new CommandError('usage', `"${text}" names no task`, ['name one as RUN:TASK; `cis dag status` shows them']);
   const { db, run } = await openRun(text.slice(0, colon));
-  const name = text.slice(colon + 1).replace(/#\d*$/, '');
-  const tasks = readTasks(db, run).map((row) => row.task);
-  const exact = tasks.find((task) => task === name);
-  const fitting = exact === undefined ? tasks.filter((task) => task.startsWith(name)) : [exact];
-  const [task, other] = fitting;
-  if (task === undefined)
-    throw new CommandError('not-found', `run ${run} has no task "${name}"`, [`see: cis dag status ${run}`]);
-  if (other === undefined) return { db, run, task };
-  const shown = fitting.slice(0, 10).map((one) => `${run}:${one}`);
-  throw new CommandError('refused', `"${name}" is the beginning of several tasks of run ${run}`, shown);
+  return { db, run, task: namedTask(db, run, text.slice(colon + 1)) };
 }

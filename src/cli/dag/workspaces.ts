@@ -6,7 +6,7 @@ import { readRunSettings, readTasks } from '../../storage/read.ts';
 import { listWorkspaces } from '../../worktree/record.ts';
 import { home, needDatabase } from '../context.ts';
 import { CommandError } from '../exit.ts';
-import { namedRun } from '../named-run.ts';
+import { namedRun } from '../pick.ts';
 
 export interface FoundWorkspaces {
   readonly run: RunId;
