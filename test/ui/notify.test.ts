@@ -29,7 +29,7 @@ function open(more: Partial<NotifyOptions> = {}) {
       logOf(
         'brave-otter',
         events.map((event) => [0, event]),
-      ) as LoggedEvent[],
+      ),
     );
   return { written, started, see, notifier };
 }
