@@ -1,6 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { Block } from '../../src/domain/block.ts';
-import type { LoggedEvent } from '../../src/domain/event.ts';
 import type { BlockId, RunId, TaskId } from '../../src/domain/ids.ts';
 import { desktopArgv, openNotifier, type NotifyOptions } from '../../src/ui/notify.ts';
 import { approval, blocked, completed, logOf } from '../support/runs.ts';
@@ -29,7 +28,7 @@ function open(more: Partial<NotifyOptions> = {}) {
       logOf(
         'brave-otter',
         events.map((event) => [0, event]),
-      ) as LoggedEvent[],
+      ),
     );
   return { written, started, see, notifier };
 }
