@@ -75,9 +75,13 @@ export async function driveRun(request: DriveRequest): Promise<void> {
       notifier.see(events);
     },
   });
-  const end = await driveUntilEnd(request, driver, view);
-  tryRelease(db, settings, lease.value);
-  view.close();
+  let end: Departure;
+  try {
+    end = await driveUntilEnd(request, driver, view);
+  } finally {
+    tryRelease(db, settings, lease.value);
+    view.close(); // a table that is left open keeps the process alive
+  }
   await tell(request, end, view, options);
 }
 
