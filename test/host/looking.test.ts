@@ -62,7 +62,12 @@ test('logs -f goes on across a recording that grew beyond its limit', async () =
   const numbers = shown
     .flatMap((line) => /^line (\d+) of a flood that goes on and on$/.exec(line)?.[1] ?? [])
     .map(Number);
-  expect(numbers).toEqual([...new Set(numbers)].toSorted((a, b) => a - b));
+  // Where pieces were dropped, the halves of two lines may stand as one: its number is as good as any, but it is one a gap.
+  const torn = numbers.filter((number, index) => number <= (numbers[index - 1] ?? 0));
+  const whole = numbers.filter((number) => !torn.includes(number));
+  const gaps = whole.filter((number, index) => index > 0 && number > (whole[index - 1] ?? 0) + 1);
+  expect(torn.length).toBeLessThanOrEqual(gaps.length);
+  expect(whole).toEqual([...new Set(whole)].toSorted((a, b) => a - b));
 });
 
 test('replay plays what was recorded, faster and with shorter pauses when asked', async () => {
@@ -128,13 +133,11 @@ test('kill --signal sends just that one', async () => {
 test('a host that has nothing to do ends and takes its socket along', async () => {
   await using world = openWorld();
   const { socket, pid } = hostPaths(world.home);
-  process.env['CIS_HOST_IDLE_SECS'] = '0.2';
-  expect((await world.cis(['dag', 'sessions'], { env: { CIS_HOST_IDLE_SECS: '0.2' } })).code).toBe(0);
   const { startHost } = await import('../../src/host/start.ts');
   mkdirSync(world.home.run, { recursive: true, mode: 0o700 });
   const gone = Promise.withResolvers<void>();
   using _ = disposable(watch(world.home.run, () => existsSync(socket) || existsSync(pid) || gone.resolve()));
-  expect(await startHost(world.home)).toEqual({ ok: true, value: undefined });
+  expect(await startHost(world.home, undefined, 200)).toEqual({ ok: true, value: undefined });
   await gone.promise;
 });
 
