@@ -62,12 +62,10 @@ test('logs -f goes on across a recording that grew beyond its limit', async () =
   const numbers = shown
     .flatMap((line) => /^line (\d+) of a flood that goes on and on$/.exec(line)?.[1] ?? [])
     .map(Number);
-  // Where pieces were dropped, the halves of two lines may stand as one: its number is as good as any, but it is one a gap.
-  const torn = numbers.filter((number, index) => number <= (numbers[index - 1] ?? 0));
-  const whole = numbers.filter((number) => !torn.includes(number));
-  const gaps = whole.filter((number, index) => index > 0 && number > (whole[index - 1] ?? 0) + 1);
-  expect(torn.length).toBeLessThanOrEqual(gaps.length);
-  expect(whole).toEqual([...new Set(whole)].toSorted((a, b) => a - b));
+  // Where lines were dropped two halves of a number may meet; what is shown twice would repeat neighbours.
+  const neighbours = numbers.filter((number, index) => numbers[index - 1] === number - 1);
+  expect(neighbours).toEqual([...new Set(neighbours)]);
+  expect(neighbours.length).toBeGreaterThan(500);
 });
 
 test('replay plays what was recorded, faster and with shorter pauses when asked', async () => {
