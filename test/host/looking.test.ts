@@ -131,13 +131,11 @@ test('kill --signal sends just that one', async () => {
 test('a host that has nothing to do ends and takes its socket along', async () => {
   await using world = openWorld();
   const { socket, pid } = hostPaths(world.home);
-  process.env['CIS_HOST_IDLE_SECS'] = '0.2';
-  expect((await world.cis(['dag', 'sessions'], { env: { CIS_HOST_IDLE_SECS: '0.2' } })).code).toBe(0);
   const { startHost } = await import('../../src/host/start.ts');
   mkdirSync(world.home.run, { recursive: true, mode: 0o700 });
   const gone = Promise.withResolvers<void>();
   using _ = disposable(watch(world.home.run, () => existsSync(socket) || existsSync(pid) || gone.resolve()));
-  expect(await startHost(world.home)).toEqual({ ok: true, value: undefined });
+  expect(await startHost(world.home, undefined, 200)).toEqual({ ok: true, value: undefined });
   await gone.promise;
 });
 
