@@ -143,7 +143,7 @@ function checkVariables(entries: readonly Entry[], isBefore: IsBefore, say: Say)
       if (entries.some(({ task }) => isBefore(task, first.task.id)))
         say({ message, hint: 'choose another id', at, part: 'value' });
     }
-    if (second === undefined) continue;
+    if (second === undefined || second.task.id === first.task.id) continue; // an id given twice is told elsewhere
     const both = entries.find(({ task }) => group.filter((one) => isBefore(task, one.task.id)).length > 1);
     if (both === undefined) continue;
     const ids = group.map(({ task }) => `\`${task.id}\``).join(' and ');

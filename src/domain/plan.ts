@@ -1,3 +1,4 @@
+import { renderCondition } from './condition.ts';
 import type { Task } from './dag.ts';
 import type { CisEvent, OutputSummary, ReadyCause } from './event.ts';
 
@@ -196,7 +197,8 @@ function considerPending(into: Recorder, node: TaskNode, evaluate: EvaluateCondi
     const holds = evaluate(node.task);
     if (!holds.ok) return failUnstarted(into, node, { kind: 'not-started', reason: holds.error });
     if (!holds.value) {
-      return into.record({ kind: 'task-skipped', task: node.task.id, reason: { kind: 'condition', text: '' } });
+      const text = renderCondition(node.task.condition);
+      return into.record({ kind: 'task-skipped', task: node.task.id, reason: { kind: 'condition', text } });
     }
   }
   const gate = gateOf(node.task, into.clock);

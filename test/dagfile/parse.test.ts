@@ -378,6 +378,12 @@ describe('refused', () => {
     expect((await messages(text))[0]).toContain(expected);
   });
 
+  test('an id given twice is said once', async () => {
+    const text =
+      '[[tasks]]\nid="a"\ncommand="x"\n[[tasks]]\nid="a"\ncommand="x"\n[[tasks]]\nid="c"\ncommand="x"\ndeps=["a"]';
+    expect(await messages(text)).toEqual(['5:4 the id `a` is taken by another task']);
+  });
+
   test('broken and bottomless JSON, at its place', async () => {
     expect((await messages('{"tasks": [}', 'json'))[0]).toBe('1:12 not valid JSON: value expected');
     expect((await messages('['.repeat(100_000), 'json'))[0]).toBe('1:501 not valid JSON: nested too deeply');

@@ -240,6 +240,21 @@ test('a false condition skips the task, and what depends on it', () => {
   expect(world.run).toBe('completed');
 });
 
+test('a task skipped by its condition says which condition that was', () => {
+  const condition = {
+    kind: 'compare',
+    op: 'contains',
+    left: { kind: 'task', task: id('a'), field: 'output' },
+    right: { kind: 'literal', value: 'yes' },
+  } as const;
+  const world = new World(dag([task('a'), task('b', ['a'], { condition })]));
+  world.conditionHolds = false;
+  world.end('a');
+  expect(world.log.map(({ event }) => event).find((event) => event.kind === 'task-skipped')).toMatchObject({
+    reason: { kind: 'condition', text: `tasks['a'].output contains "yes"` },
+  });
+});
+
 test('a condition on the status of a failed task lets its task run', () => {
   const condition = {
     kind: 'compare',
