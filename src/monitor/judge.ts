@@ -122,7 +122,7 @@ function askedBy(rule: Rule, facts: Facts, evidence: string): Asked {
   const spoken = rule.kind === 'rate-limit' || rule.kind === 'login' ? evidence.trim() : '';
   const question = named ?? (dialog === null ? evidence.trim() : dialog.question || evidence.trim() || spoken);
   return {
-    question: question.slice(0, 500),
+    question: question.replaceAll(/ {3,}/g, '  ').slice(0, 500), // a status line is padded to the width of the screen
     choices: dialog?.choices ?? [],
     selected: dialog?.selected ?? null,
     ...(command === undefined ? {} : { command }),

@@ -272,3 +272,9 @@ describe('what only looks like a question', () => {
     expect(judgeScreen({ lines: screen.split('\n'), agent }, at)).not.toMatchObject({ state: 'blocked' });
   });
 });
+
+test('the question of a padded status line is told without its padding', () => {
+  const lines = ['', ...Array.from({ length: 22 }, () => '~'), `"x" [New]${' '.repeat(60)}0,0-1         All`];
+  const judged = judgeScreen({ lines, cursor: { row: 0, col: 0, visible: true } }, 0);
+  expect(judged).toMatchObject({ state: 'blocked', question: '"x" [New]  0,0-1  All' });
+});
