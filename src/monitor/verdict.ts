@@ -115,7 +115,15 @@ function onHook(state: VerdictState, hook: HookWitness, now: number): Step {
   if (verdict.kind === 'blocked' && verdict.seen && verdict.asked.command === hook.asked.command) {
     return { state: { ...heard, verdict: { ...verdict, by: 'hook' } }, againMs: confirmMs };
   }
+  if (verdict.kind === 'blocked' && state.answeredAt === null && isReminder(hook.asked)) {
+    return { state: heard, againMs: confirmMs };
+  }
   return { state: block(heard, hook.asked, 'hook', false, now), againMs: confirmMs };
+}
+
+/** Claude Code and Qwen Code notify once more, without the command, that they still wait for the permission they asked for. */
+function isReminder({ kind, command }: BlockedJudgement): boolean {
+  return kind === 'approval' && command === undefined;
 }
 
 type Look = Extract<Evidence, { kind: 'look' }>;

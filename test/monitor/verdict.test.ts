@@ -139,6 +139,27 @@ describe('a verdict', () => {
     expect(shown.verdict).toMatchObject({ kind: 'blocked', episode: 1, asked: { fingerprint: 'A', command: 'ls' } });
   });
 
+  test('a hook that says once more, without the command, that a permission is waited for leaves the question as it is', () => {
+    const hook = {
+      state: 'blocked',
+      at: 0,
+      rule: 'PermissionRequest',
+      asked: { ...asks('A'), command: 'ls' },
+    } as const;
+    const reminder = { state: 'blocked', at: 100, rule: 'Notification', asked: asks('B') } as const;
+    const heard = play([
+      [0, { kind: 'hook', hook }],
+      [100, { kind: 'hook', hook: reminder }],
+    ]);
+    expect(heard.verdict).toMatchObject({ kind: 'blocked', episode: 1, asked: { fingerprint: 'A', command: 'ls' } });
+    const seen = play([
+      [0, { kind: 'hook', hook }],
+      [100, look(asks('C'))],
+      [6_000, { kind: 'hook', hook: reminder }],
+    ]);
+    expect(seen.verdict).toMatchObject({ kind: 'blocked', episode: 1, asked: { fingerprint: 'C', command: 'ls' } });
+  });
+
   test('a hook that says blocked counts for nothing after two minutes without a screen that supports it', () => {
     const hook = { state: 'blocked', at: 0, rule: 'PermissionRequest', asked: asks('hook') } as const;
     const heard = play([[0, { kind: 'hook', hook }]]);
