@@ -85,6 +85,21 @@ export async function untilBlocked(at: AgentWorld, run: Watched, task: string, n
   return { block: found.block, delayMs: delayOf(at, found, nth, seenAt) };
 }
 
+/** Waits until the program has been told no and wants to hear what to do instead. */
+export async function untilWordsWanted(run: Watched): Promise<Blocked> {
+  const found = await run.waitFor(
+    (event) => event.kind === 'task-blocked' && event.block.question === 'What should it do instead?',
+  );
+  if (found?.kind !== 'task-blocked') throw new Error('nobody was asked for words');
+  return found;
+}
+
+/** Answers by `cis dag unblock --text`. */
+export async function tell(at: AgentWorld, task: string, text: string): Promise<void> {
+  const { code, stderr } = await at.world.cis(['dag', 'unblock', `${runId}:${task}`, '--text', text], { env: at.env });
+  if (code !== 0) throw new Error(`unblock ended with ${code}: ${stderr}\n${await why(at, task)}`);
+}
+
 /** Answers by `cis dag unblock --choose`, with the number of the choice whose label fits. */
 export async function choose(at: AgentWorld, task: string, block: Block, label: RegExp): Promise<void> {
   const index = block.choices.findIndex((choice) => label.test(choice.label));
@@ -95,7 +110,7 @@ export async function choose(at: AgentWorld, task: string, block: Block, label: 
 }
 
 /** What the monitor knows of a session now. */
-export async function why(at: AgentWorld, task: string): Promise<string> {
+async function why(at: AgentWorld, task: string): Promise<string> {
   const { stdout, stderr } = await at.world.cis(['dag', 'why', `${runId}:${task}`], { env: at.env });
   return stdout + stderr;
 }

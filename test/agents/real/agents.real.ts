@@ -9,8 +9,9 @@ import {
   choose,
   openAgentWorld,
   pidOf,
+  tell,
   untilBlocked,
-  why,
+  untilWordsWanted,
   type AgentWorld,
   type AskedTask,
 } from '../agent-world.ts';
@@ -95,14 +96,19 @@ for (const one of cases.filter(({ agent }) => only === undefined || only === age
       expect(await at.output('after')).toBe('got: The file is there now.');
     });
 
-    it('is rejected: the command is not run, and the task waits for words or ends, but is not done', async () => {
+    it('is rejected: the command is not run, it asks what to do instead, and is told so by `dag unblock --text`', async () => {
       await using at = openAgentWorld(agent, endpoint.url);
       const run = at.run(make + after);
       const { block } = await untilAsked(at, run);
       await choose(at, 'make', block, one.no);
-      await quiet();
+      const words = await untilWordsWanted(run);
+      expect(words.block).toMatchObject({ kind: 'question', input: 'line' });
       expect(isMade(at)).toBe(false);
-      console.log(agent, 'rejected', at.states(), JSON.stringify(run.events.slice(-4)), await why(at, 'make'));
+      expect(at.states()).toEqual({ make: 'blocked', after: 'pending' });
+      await tell(at, 'make', 'Answer the question');
+      expect((await run.ended).code).toBe(0);
+      expect(await at.output('after')).toBe('got: The answer is forty-two.');
+      expect(isMade(at)).toBe(false);
     });
 
     it('answers and ends in its one-shot form', async () => {
@@ -156,9 +162,4 @@ for (const one of cases.filter(({ agent }) => only === undefined || only === age
 
 function isMade({ project }: AgentWorld): boolean {
   return existsSync(join(project, 'made-by-agent.txt'));
-}
-
-/** That something does not happen can only be waited for: the command would run within this time of a yes. */
-function quiet(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, 3_000));
 }
