@@ -31,6 +31,7 @@ export const connectHost: ConnectHost = async ({ home, what, start, idleMs }) =>
  */
 export function connectAhead(options: ConnectOptions): AsyncDisposable & { readonly connect: ConnectHost } {
   let ahead: ReturnType<ConnectHost> | null = connectHost(options);
+  ahead.catch(() => {}); // told to whoever uses it; a home that cannot be used has been refused by then
   return {
     connect(given) {
       const begun = ahead ?? connectHost(given);
@@ -38,7 +39,7 @@ export function connectAhead(options: ConnectOptions): AsyncDisposable & { reado
       return begun;
     },
     async [Symbol.asyncDispose]() {
-      const unused = await ahead;
+      const unused = await ahead?.catch(() => null);
       if (unused?.ok === true) unused.value[Symbol.dispose]();
     },
   };
