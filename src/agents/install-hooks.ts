@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import type { AgentMode } from '../domain/dag.ts';
 import { opencodePlugin } from './opencode-plugin.ts';
 import type { AgentStart, PlannedFile } from './plan-start.ts';
@@ -74,7 +75,7 @@ function opencodeConfig({ sessionDir, mode, env }: AgentStart, argv: readonly st
   const path = join(sessionDir, 'cis-hook.js');
   const config = parseObject(env['OPENCODE_CONFIG_CONTENT']);
   const plugins = Array.isArray(config['plugin']) ? (config['plugin'] as unknown[]) : [];
-  const content = JSON.stringify({ ...config, plugin: [...plugins, `file://${path}`] });
+  const content = JSON.stringify({ ...config, plugin: [...plugins, pathToFileURL(path).href] });
   return {
     args: [],
     env: { OPENCODE_CONFIG_CONTENT: content },

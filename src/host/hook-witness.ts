@@ -14,15 +14,23 @@ export function witnessOf(report: HookReport, at: number): HookWitness | null {
     case 'turn-done':
       return { state: 'done', at, rule: 'hook-turn-done' };
     case 'blocked':
-      return asks(report.block, report.question, report.command, at);
+      return asks(
+        report.block,
+        report.question,
+        report.command,
+        at,
+        report.block === 'question' && report.tool === null,
+      );
     case 'turn-failed':
       return asks(report.block, report.reason, null, at);
   }
 }
 
-function asks(kind: BlockKind, question: string, command: string | null, at: number): HookWitness {
+/** `takesWords`: no tool asks, so the answer goes into the program's input line. */
+function asks(kind: BlockKind, question: string, command: string | null, at: number, takesWords = false): HookWitness {
   const rule = `hook-${kind}`;
-  const asked = { question, choices: [], ...(command === null ? {} : { command }) };
+  const input = takesWords ? ({ input: 'line' } as const) : {};
+  const asked = { question, choices: [], ...(command === null ? {} : { command }), ...input };
   const fingerprint = fingerprintOf(asked);
   const judged = { ...asked, state: 'blocked', kind, selected: null, strength: 'strong', fingerprint, rule } as const;
   return { state: 'blocked', at, rule, asked: { ...judged, evidence: question } };

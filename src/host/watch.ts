@@ -290,7 +290,9 @@ export class Watch {
       reader: async () => {
         const witness = await readWitness(session.pid);
         if (witness === null || witness.foreground === 'unknown') return null;
-        const waits = witness.foreground === 'reading' || witness.foreground === 'polling';
+        // An agent's own threads wait for its terminal in ways that the kernel shows as plain sleep.
+        const sleeps = witness.foreground === 'sleeping' && session.agent !== undefined;
+        const waits = sleeps || witness.foreground === 'reading' || witness.foreground === 'polling';
         return { waits, echo: witness.echo };
       },
     };
@@ -303,6 +305,8 @@ export class Watch {
     if (!session.isRunning) return { asked: null, lines, cursor };
     const judged = judgeScreen(input, Date.now(), this.#rulesOf(session));
     if (judged.state === 'blocked') return { asked: judged, lines, cursor };
+    if (judged.state === 'idle' && block.input === 'line' && block.kind === 'question' && session.agent !== undefined)
+      return { asked: block, lines, cursor };
     if (!block.rule.startsWith('kernel')) return { asked: null, lines, cursor };
     const reads = readKernelWitness(session.pid).foreground === 'reading';
     return { asked: reads ? block : null, lines, cursor };

@@ -16,6 +16,8 @@ export interface VerdictState {
   readonly answeredAt: number | null;
   /** Blocks so far: the same question asked again later is a new one. */
   readonly episodes: number;
+  /** What the last question that stood on the screen was about. */
+  readonly lastAsked: BlockedJudgement['kind'] | null;
 }
 
 export type Verdict =
@@ -86,6 +88,7 @@ export function firstVerdict(at: number): VerdictState {
     hook: null,
     answeredAt: null,
     episodes: 0,
+    lastAsked: null,
   };
 }
 
@@ -115,13 +118,21 @@ function onHook(state: VerdictState, hook: HookWitness, now: number): Step {
   if (verdict.kind === 'blocked' && verdict.seen && verdict.asked.command === hook.asked.command) {
     return { state: { ...heard, verdict: { ...verdict, by: 'hook' } }, againMs: confirmMs };
   }
+  if (verdict.kind === 'blocked' && state.answeredAt === null && isReminder(hook.asked)) {
+    return { state: heard, againMs: confirmMs };
+  }
   return { state: block(heard, hook.asked, 'hook', false, now), againMs: confirmMs };
+}
+
+/** Claude Code and Qwen Code notify once more, without the command, that they still wait for the permission they asked for. */
+function isReminder({ kind, command }: BlockedJudgement): boolean {
+  return kind === 'approval' && command === undefined;
 }
 
 type Look = Extract<Evidence, { kind: 'look' }>;
 
 function onLook(state: VerdictState, look: Look, now: number): Step {
-  const judged = withKernel(look);
+  const judged = withRefusal(state, withKernel(look), look.quietMs);
   if (judged.state === 'blocked') return onAsking(state, judged, look, now);
   const { verdict, hook } = state;
   const isHookBlock = verdict.kind === 'blocked' && verdict.by === 'hook' && !verdict.seen;
@@ -129,8 +140,42 @@ function onLook(state: VerdictState, look: Look, now: number): Step {
     return { state: { ...state, candidate: null }, againMs: hookFreshMs - (now - hook.at) };
   }
   if (judged.state === 'working') return { state: calm(state, 'working', judged.rule, now), againMs: null };
-  return onQuiet(state, judged.state, judged.rule, look, now);
+  const step = onQuiet(state, judged.state, judged.rule, look, now);
+  if (judged.state !== 'idle' || !isRefused(state)) return step;
+  return { ...step, againMs: Math.min(step.againMs ?? Infinity, Math.max(weakQuietMs - look.quietMs, confirmMs)) };
 }
+
+/** Its last question was for a permission, and no hook said since then that it goes on or is done. */
+function isRefused({ hook, lastAsked }: VerdictState): boolean {
+  return lastAsked === 'approval' && (hook === null || hook.state === 'blocked');
+}
+
+const refusedRule = 'idle-after-refusal';
+
+/** A program that was told no ends its turn without a word: its empty input line is where a person says what to do instead. */
+function withRefusal(state: VerdictState, judged: Judgement, quietMs: number): Judgement {
+  if (judged.state !== 'idle') return judged;
+  const { verdict, answeredAt } = state;
+  if (verdict.kind === 'blocked' && answeredAt === null && takesWords(verdict.asked)) return verdict.asked;
+  return isRefused(state) && quietMs >= weakQuietMs ? { ...refused, evidence: judged.evidence } : judged;
+}
+
+/** The question is the empty input line, known from `refused` or from a hook that says so. */
+function takesWords({ rule, input }: BlockedJudgement): boolean {
+  return input === 'line' && (rule === refusedRule || rule === 'hook-question');
+}
+
+const refused = {
+  state: 'blocked',
+  kind: 'question',
+  question: 'What should it do instead?',
+  choices: [],
+  selected: null,
+  strength: 'strong',
+  fingerprint: refusedRule,
+  rule: refusedRule,
+  input: 'line',
+} as const;
 
 /** The screen asks something. */
 function onAsking(state: VerdictState, asked: BlockedJudgement, look: Look, now: number): Step {
@@ -140,7 +185,12 @@ function onAsking(state: VerdictState, asked: BlockedJudgement, look: Look, now:
     (verdict.asked.fingerprint === asked.fingerprint || (verdict.by === 'hook' && !verdict.seen));
   if (same && state.answeredAt === null) {
     return {
-      state: { ...state, candidate: null, verdict: { ...verdict, asked: kept(verdict.asked, asked), seen: true } },
+      state: {
+        ...state,
+        candidate: null,
+        verdict: { ...verdict, asked: kept(verdict.asked, asked), seen: true },
+        lastAsked: verdict.asked.kind,
+      },
       againMs: null,
     };
   }
@@ -237,6 +287,7 @@ function block(
     candidate: null,
     answeredAt: null,
     episodes: episode,
+    lastAsked: seen ? asked.kind : null,
   };
 }
 

@@ -62,6 +62,11 @@ describe('the start of an agent', () => {
     expect(plan('qwen').args.join(' ')).toContain('--approval-mode default');
   });
 
+  it('names a plugin in a directory with # in its name, as those of attempts have, by a whole address', () => {
+    const { env } = plan('opencode', { sessionDir: '/s/make#1.agent' });
+    expect(env['OPENCODE_CONFIG_CONTENT']).toContain('file:///s/make%231.agent/cis-hook.js');
+  });
+
   it("adds its plugin to opencode's inline configuration without losing what is there", () => {
     const given = JSON.stringify({ theme: 'dark', plugin: ['mine'] });
     const { env } = plan('opencode', { env: { OPENCODE_CONFIG_CONTENT: given } });

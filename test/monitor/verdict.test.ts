@@ -33,6 +33,10 @@ function look(screen: Judgement, quietMs = 0, kernel: KernelWitness | null = nul
   return { kind: 'look', screen, quietMs, kernel, screenId };
 }
 
+function isRefusal({ verdict }: VerdictState): boolean {
+  return verdict.kind === 'blocked' && verdict.asked.rule === 'idle-after-refusal';
+}
+
 /** Plays evidence, each `ms` after the one before. */
 function play(
   steps: readonly (readonly [ms: number, evidence: Evidence])[],
@@ -137,6 +141,70 @@ describe('a verdict', () => {
       heard,
     );
     expect(shown.verdict).toMatchObject({ kind: 'blocked', episode: 1, asked: { fingerprint: 'A', command: 'ls' } });
+  });
+
+  test('a hook that says once more, without the command, that a permission is waited for leaves the question as it is', () => {
+    const hook = {
+      state: 'blocked',
+      at: 0,
+      rule: 'PermissionRequest',
+      asked: { ...asks('A'), command: 'ls' },
+    } as const;
+    const reminder = { state: 'blocked', at: 100, rule: 'Notification', asked: asks('B') } as const;
+    const heard = play([
+      [0, { kind: 'hook', hook }],
+      [100, { kind: 'hook', hook: reminder }],
+    ]);
+    expect(heard.verdict).toMatchObject({ kind: 'blocked', episode: 1, asked: { fingerprint: 'A', command: 'ls' } });
+    const seen = play([
+      [0, { kind: 'hook', hook }],
+      [100, look(asks('C'))],
+      [6_000, { kind: 'hook', hook: reminder }],
+    ]);
+    expect(seen.verdict).toMatchObject({ kind: 'blocked', episode: 1, asked: { fingerprint: 'C', command: 'ls' } });
+  });
+
+  test('an empty input line after a refused permission is a question for words, after two seconds of quiet', () => {
+    const asked = play([
+      [0, look(asks('A'))],
+      [confirmMs, look(asks('A'))],
+    ]);
+    const told = play(
+      [
+        [500, { kind: 'answered' }],
+        [200, look(idle, 100)],
+        [200, look(idle, 300)],
+        [weakQuietMs, look(idle, weakQuietMs)],
+      ],
+      asked,
+    );
+    expect(told.verdict.kind).toBe('working');
+    const confirmed = play([[confirmMs, look(idle, weakQuietMs)]], told, 3_000);
+    expect(confirmed.verdict).toMatchObject({ kind: 'blocked', asked: { rule: 'idle-after-refusal', input: 'line' } });
+    const typing = play([[5_000, look(idle, 5_000)]], confirmed, 4_000);
+    expect(typing.verdict).toMatchObject({ kind: 'blocked', episode: 2 });
+    expect(
+      play(
+        [
+          [100, { kind: 'answered' }],
+          [100, look(working)],
+        ],
+        typing,
+        9_000,
+      ).verdict.kind,
+    ).toBe('working');
+  });
+
+  test('an empty input line after an approved permission is no question once a hook says that it goes on', () => {
+    const heard = play([
+      [0, look(asks('A'))],
+      [confirmMs, look(asks('A'))],
+      [500, { kind: 'answered' }],
+      [100, { kind: 'hook', hook: { state: 'working', at: 700, rule: 'PostToolUse' } }],
+      [3_000, look(idle, 3_000)],
+      [1_000, look(idle, 4_000)],
+    ]);
+    expect(heard.verdict.kind).toBe('idle');
   });
 
   test('a hook that says blocked counts for nothing after two minutes without a screen that supports it', () => {
@@ -247,6 +315,11 @@ describe('over any evidence', () => {
           const began =
             state.verdict.kind === 'blocked' && (before.kind !== 'blocked' || before.episode !== state.verdict.episode);
           if (!began) continue;
+          if (isRefusal(state)) {
+            expect(judgement.state).toBe('idle');
+            expect(quietMs).toBeGreaterThanOrEqual(weakQuietMs);
+            continue;
+          }
           expect(since !== null && now - since.at >= confirmMs).toBe(true);
           if (judgement.state === 'blocked' && judgement.strength === 'weak')
             expect(quietMs).toBeGreaterThanOrEqual(weakQuietMs);
@@ -282,7 +355,9 @@ describe('over any evidence', () => {
           quietMs += next.againMs;
         }
         expect(nextVerdict(state, look(last, quietMs), now).againMs).toBeNull();
-        expect(state.verdict.kind === 'blocked').toBe(last.state === 'blocked');
+        expect(state.verdict.kind === 'blocked').toBe(
+          last.state === 'blocked' || (last.state === 'idle' && isRefusal(state)),
+        );
       }),
     );
   });
