@@ -1,5 +1,5 @@
 import { unreachable } from '../../domain/unreachable.ts';
-import { currentWaiting, listItems } from './items.ts';
+import { currentItem, currentWaiting, listItems } from './items.ts';
 import { pressEntry, pressKey } from './keys.ts';
 import { moveCursor, open, scroll, stay, type Step } from './moves.ts';
 import type { Dashboard, DashboardEvent, Snapshot } from './state.ts';
@@ -28,21 +28,27 @@ export function nextDashboard(state: Dashboard, event: DashboardEvent): Step {
   }
 }
 
-/** The cursor stays on its item; when that is gone, it goes to the one in its place. */
 function takeSnapshot(state: Dashboard, snapshot: Snapshot, now: number): Dashboard {
-  const before = listItems(state.snapshot);
-  const after = listItems(snapshot);
-  const at = Math.max(
-    0,
-    before.findIndex(({ key }) => key === state.cursor),
-  );
-  const isThere = after.some(({ key }) => key === state.cursor);
-  const cursor = isThere ? state.cursor : (after[Math.min(at, after.length - 1)]?.key ?? null);
+  const cursor = keepCursor(state, snapshot);
   const asked = currentWaiting(state)?.key ?? null;
   const next = { ...state, snapshot, cursor };
   const asks = currentWaiting(next)?.key ?? null;
   const moved = asks !== null && asks !== asked ? { landedAt: now } : {};
   return { ...next, ...moved, ...dropEntry(state, snapshot) };
+}
+
+/**
+ * The cursor stays on its item. Where no person has put it, or its question is gone, it is on the first question there is; where
+ * something else is gone, on what is in its place.
+ */
+function keepCursor(state: Dashboard, snapshot: Snapshot): string | null {
+  const item = currentItem(state);
+  const after = listItems(snapshot);
+  const isThere = after.some(({ key }) => key === item?.key);
+  if (isThere && (state.cursor !== null || item?.kind === 'waiting')) return item?.key ?? null;
+  if (state.cursor === null || item === null || item.kind === 'waiting') return null;
+  const at = listItems(state.snapshot).findIndex(({ key }) => key === item.key);
+  return after[Math.min(at, after.length - 1)]?.key ?? null;
 }
 
 /** An answer to a question that is gone is not typed to its end. */

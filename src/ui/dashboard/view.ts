@@ -57,9 +57,10 @@ function renderHead(state: Dashboard, sight: DashboardSight): string {
   const name = cut(title, columns - 2, look.ellipsis);
   const running = snapshot.runs.reduce((sum, run) => sum + run.running, 0);
   const waits = snapshot.waiting.length;
-  const parts: [string, Tone][] = page.kind === 'output' ? outputNotes(page) : [[sight.from, 'dim']];
-  if (running > 0 && page.kind === 'list') parts.push([`${running} running`, 'busy']);
+  const parts: [string, Tone][] = page.kind === 'output' ? outputNotes(page) : [];
   if (waits > 0) parts.push([waits === 1 ? '1 waits for you' : `${waits} wait for you`, 'ask']);
+  if (running > 0 && page.kind === 'list') parts.push([`${running} running`, 'busy']);
+  if (page.kind === 'list') parts.push([sight.from, 'dim']);
   return ` ${look.paint(name, 'bold')}${joinParts(parts, columns - 1 - widthOf(name), look)}`;
 }
 
@@ -172,8 +173,10 @@ function questionOf({ ask }: Waiting, now: number): string {
 function renderChoices(block: Block, { look, columns, mask }: Sight): string[] {
   const command = (block.command ?? '').split('\n').filter((line) => line.trim() !== '');
   const choices = block.choices.slice(0, 9).map((choice, index) => {
-    const label = cut(oneLine(mask(choice.label)), columns - 10, look.ellipsis);
-    return `     ${look.paint(String(index + 1), 'bold')}  ${label}${index === block.selected ? look.paint('  (preselected)', 'dim') : ''}`;
+    const note = index === block.selected && columns >= 50 ? '  (preselected)' : '';
+    const label = cut(oneLine(mask(choice.label)), columns - 8 - note.length, look.ellipsis);
+    const number = look.paint(String(index + 1), index === block.selected ? 'ask' : 'bold');
+    return `     ${number}  ${label}${look.paint(note, 'dim')}`;
   });
   const wants = command.map((line) => `       ${cut(oneLine(mask(line)), columns - 7, look.ellipsis)}`);
   return [...wants, ...choices];
