@@ -3,6 +3,7 @@ import type { RunId } from '../../domain/ids.ts';
 import { parseAnswer } from '../../domain/parse-answer.ts';
 import type { RunRequest } from '../../domain/request.ts';
 import { unreachable } from '../../domain/unreachable.ts';
+import { splitCharacters } from '../width.ts';
 import { currentItem, currentSession, currentWaiting } from './items.ts';
 import { moveCursor, moveToNextPart, open, scroll, stay, type Step } from './moves.ts';
 import type { Dashboard, DashboardCommand, DashboardEvent, Entry, Notice, Waiting } from './state.ts';
@@ -180,7 +181,7 @@ function sendText(state: Dashboard, { block, text }: Extract<Entry, { kind: 'tex
 }
 
 function edit(before: string, key: string, text: string): string {
-  if (key === 'backspace') return [...before].slice(0, -1).join('');
+  if (key === 'backspace') return splitCharacters(before).slice(0, -1).join('');
   if (key === 'C-u') return '';
   return /^\P{Cc}+$/u.test(text) ? before + text : before;
 }

@@ -6,7 +6,7 @@ import type { TaskStateKind } from '../../domain/task.ts';
 import { describeFailure, describeGate } from '../../domain/words.ts';
 import { toneOf, type Look, type Tone } from '../style.ts';
 import { measureColumns, renderTask, type Columns, type Sight } from '../task-line.ts';
-import { cut, fit, oneLine, widthOf } from '../width.ts';
+import { cut, fit, oneLine, splitCharacters, widthOf } from '../width.ts';
 import { helpLines } from './help.ts';
 import { currentItem, currentWaiting, listItems } from './items.ts';
 import { answerKeys } from './keys.ts';
@@ -279,8 +279,8 @@ function renderTyped(block: Block, text: string, { look, columns }: Sight): stri
   const isSecret = block.kind === 'password' || block.kind === 'login';
   const lead = ' answer: ';
   const room = Math.max(4, columns - widthOf(lead) - 2);
-  let shown = isSecret ? '*'.repeat([...text].length) : text;
-  while (widthOf(shown) > room) shown = [...shown].slice(1).join('');
+  let shown = isSecret ? '*'.repeat(splitCharacters(text).length) : text;
+  while (widthOf(shown) > room) shown = splitCharacters(shown).slice(1).join('');
   return `${look.paint(lead, 'ask')}${shown}_`;
 }
 
