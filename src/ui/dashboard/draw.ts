@@ -89,7 +89,11 @@ export async function openDashboardTerminal(
       process.off('exit', restore);
       process.off('uncaughtExceptionMonitor', restore);
       restore();
-      program.destroy();
+      try {
+        program.destroy();
+      } catch {
+        stdin.pause(); // it wanted to set the modes of a terminal that is gone
+      }
       program.removeAllListeners();
     },
   };
