@@ -2,7 +2,16 @@ import type { Command } from 'commander';
 
 const sections: Readonly<Record<string, readonly string[]>> = {
   'Run:': ['dag run', 'dag execute', 'dag validate', 'dag show', 'dag graph', 'dag schema'],
-  'Watch:': ['dag list', 'dag status', 'dag events', 'dag timeline', 'dag output', 'dag explain', 'dag wait'],
+  'Watch:': [
+    'dag list',
+    'dag status',
+    'dag events',
+    'dag timeline',
+    'dag output',
+    'dag explain',
+    'dag wait',
+    'dashboard',
+  ],
   'Sessions:': ['sessions', 'attach', 'logs', 'replay', 'send', 'kill', 'unblock', 'why'].map((name) => `dag ${name}`),
   'Steer:': ['use', 'pause', 'resume', 'abort', 'retry', 'skip', 'amend', 'mode', 'confirm', 'reject', 'vote'].map(
     (name) => `dag ${name}`,

@@ -79,6 +79,17 @@ export function readTasks(db: Db, run: RunId): TaskRow[] {
   }));
 }
 
+/** Tasks that wait for a person, in the order of the file. */
+export function readWaitingTasks(db: Db, run: RunId): TaskRow[] {
+  const query = db.prepare(
+    `SELECT task_id AS task, position, state_json FROM tasks
+     WHERE run_id = ? AND state IN ('blocked', 'gated', 'undecided') ORDER BY position`,
+  );
+  return (query.all(run) as { task: TaskId; position: number; state_json: string }[]).map(
+    ({ task, position, state_json }) => ({ task, position, state: JSON.parse(state_json) as TaskState }),
+  );
+}
+
 /** How many tasks of the run are in each state. */
 export function countTasks(db: Db, run: RunId): Partial<Record<TaskState['kind'], number>> {
   const query = db.prepare('SELECT state, count(*) AS n FROM tasks WHERE run_id = ? GROUP BY state');

@@ -45,7 +45,7 @@ const stateNotes: Partial<Record<RunPicture['state'], readonly [string, Tone]>> 
 };
 
 /** What matters most first; within a state in the order in which it was reached. */
-const order: readonly TaskStateKind[] = [
+export const matterOrder: readonly TaskStateKind[] = [
   'blocked',
   'gated',
   'undecided',
@@ -68,7 +68,7 @@ function renderBody(picture: RunPicture, widths: Columns, sight: TableSight, roo
   }
   const lines: string[] = [];
   const hidden = new Map<TaskStateKind, number>();
-  for (const kind of order) {
+  for (const kind of matterOrder) {
     const tasks = picture.byKind.get(kind) ?? new Set();
     let shown = 0;
     for (const id of tasks) {

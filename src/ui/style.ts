@@ -9,6 +9,8 @@ export interface Look {
   readonly bar: { readonly full: string; readonly empty: string };
   readonly ellipsis: string;
   readonly dot: string;
+  /** Marks the line that keys are for. */
+  readonly pointer: string;
 }
 
 const codes: Readonly<Record<Tone, string>> = {
@@ -74,6 +76,7 @@ export function openLook(options: { readonly colour: boolean; readonly unicode: 
     bar: options.unicode ? { full: '━', empty: '─' } : { full: '#', empty: '-' },
     ellipsis: options.unicode ? '…' : '...',
     dot: options.unicode ? ' · ' : ', ',
+    pointer: options.unicode ? '›' : '>',
   };
 }
 

@@ -9,6 +9,11 @@ export function widthOf(text: string): number {
   return width;
 }
 
+/** What a person takes for one character each. */
+export function splitCharacters(text: string): string[] {
+  return Array.from(graphemes().segment(text), ({ segment }) => segment);
+}
+
 /** Cuts a text to so many columns, with an ellipsis where something was left out. */
 export function cut(text: string, columns: number, ellipsis = '…'): string {
   if (columns <= 0) return '';
