@@ -26,13 +26,16 @@ export async function runFile(file: string, flags: RunFlags): Promise<void> {
   const choice = { ...chooseRun(dag, flags, loaded), dag, vars };
   if (flags.dryRun) return dryRun(choice, flags, loaded);
   await refuseNeeds(file, choice, loaded.config);
+  const room = choice.mode === 'hybrid' ? await (await import('./hybrid.ts')).checkRoom(choice.room, dag.matrix, loaded) : choice.room;
   const db = openToWrite(home());
-  const settings = create(db, { ...choice, ...(await findRepositories(dag)) }, flags);
+  const settings = create(db, { ...choice, room, ...(await findRepositories(dag)) }, flags);
   const driveFlags = { json: flags.json === true, noWait: !flags.wait, paused: flags.paused === true };
   if (!flags.detach) {
     const more = { isBackground: false, takeover: false };
     const what = `dag run ${file}`;
-    return driveRun({ home: home(), db, settings, config: loaded.config, flags: { ...driveFlags, ...more }, what });
+    await driveRun({ home: home(), db, settings, config: loaded.config, flags: { ...driveFlags, ...more }, what });
+    if (flags.flush && settings.mode === 'hybrid') await (await import('./flush.ts')).flushRun(home(), db, settings.run);
+    return;
   }
   await startInBackground(home(), settings, { ...driveFlags, takeover: false });
   process.stdout.write(flags.json ? `${JSON.stringify({ run: settings.run })}\n` : `${settings.run}\n`);
