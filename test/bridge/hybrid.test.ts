@@ -16,7 +16,7 @@ afterAll(async () => {
 
 const fast = { CIS_DAG_MATRIX_BROADCAST_INTERVAL_MS: '100' };
 
-test('a person in the room sees a run and answers by reaction, by reply and in a thread', { timeout: 120_000 }, async () => {
+test('a person in the room sees a run and answers by reaction, by reply and in a thread', { timeout: 40_000 }, async () => {
   await using world = openWorld();
   await loggedIn(world, server, 'bot-plain');
   const person = await server.user('ada');
