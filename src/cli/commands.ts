@@ -12,8 +12,8 @@ export interface CommandEntry {
 /** Commands that have subcommands. */
 export const groups: Readonly<Record<string, string>> = {
   dag: 'run DAGs and look into their sessions',
+  agents: 'the programs that tasks run, and what is known of them',
   host: 'the background process that owns the terminals',
-  agents: 'the programs that do the work of tasks',
   matrix: 'the account and the rooms that follow runs and answer them',
   config: 'what cis is set to, and where that was said',
 };

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { createReadStream, globSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
@@ -24,7 +23,7 @@ let queue: Promise<unknown> = Promise.resolve();
 export function hashFile(path: string): Promise<string | null> {
   const hashed = queue.then(async () => {
     try {
-      const hash = createHash('sha256');
+      const hash = process.getBuiltinModule('node:crypto').createHash('sha256');
       await pipeline(createReadStream(path), hash);
       return hash.digest('hex');
     } catch {

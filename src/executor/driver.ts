@@ -210,7 +210,7 @@ export class Driver {
     for (const node of this.#model.nodes) {
       if (node.state.kind === 'blocked' && node.state.session === null) this.#merging.set(node, node.state.attempt);
     }
-    if (isOver(this.#model) || onlyRequests) return;
+    if (onlyRequests) return;
     this.#ledger.record({ kind: 'run-driver-changed', epoch, pid: process.pid, host: hostname() }, clock);
     this.#hash(readUnhashedArtifacts(this.#options.db, this.#options.settings.run));
     if (this.#model.state.kind !== 'created') return;

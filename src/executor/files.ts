@@ -1,4 +1,4 @@
-import { linkSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, linkSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Home } from '../config/home.ts';
 import { makePrivateDir } from '../config/private-dir.ts';
@@ -48,7 +48,10 @@ export function writeUpstream(dir: string, task: TaskId, attempt: number, text: 
 function tryLink(empty: string, path: string): boolean {
   for (const isThere of [true, false]) {
     try {
-      if (!isThere) writePrivate(empty, '');
+      if (!isThere) {
+        writePrivate(empty, '');
+        chmodSync(empty, 0o400); // whoever writes into one would write into all
+      }
       linkSync(empty, path);
       return true;
     } catch (error) {

@@ -5,7 +5,7 @@ import { err, ok, type Result } from '../domain/result.ts';
 import { unreachable } from '../domain/unreachable.ts';
 import { frameBytes, frameJson, openFrameReader, type Frame } from './frame.ts';
 import { hostPaths, listHostMajors } from './paths.ts';
-import type { ConnectError, ConnectHost, Disconnected, HostConnection, HostListeners } from './port.ts';
+import type { ConnectError, ConnectHost, ConnectOptions, Disconnected, HostConnection, HostListeners } from './port.ts';
 import { protocolMajor, type HostError, type Message, type ReplyValue, type RequestBody } from './protocol.ts';
 import { startHost } from './start.ts';
 import { version } from './version.ts';
@@ -24,6 +24,26 @@ export const connectHost: ConnectHost = async ({ home, what, start, idleMs }) =>
     if (!started.ok) return started;
   }
 };
+
+/**
+ * Begins to connect at once, while the caller still makes ready. The first `connect` gets that connection, later ones their own;
+ * disposing of it closes a connection that nobody asked for.
+ */
+export function connectAhead(options: ConnectOptions): AsyncDisposable & { readonly connect: ConnectHost } {
+  let ahead: ReturnType<ConnectHost> | null = connectHost(options);
+  ahead.catch(() => {}); // told to whoever uses it; a home that cannot be used has been refused by then
+  return {
+    connect(given) {
+      const begun = ahead ?? connectHost(given);
+      ahead = null;
+      return begun;
+    },
+    async [Symbol.asyncDispose]() {
+      const unused = await ahead?.catch(() => null);
+      if (unused?.ok === true) unused.value[Symbol.dispose]();
+    },
+  };
+}
 
 /** Connects to every living host of a home, those of other protocol majors included, newest first; starts none. */
 export async function connectHosts(home: Home, what: string): Promise<HostConnection[]> {
@@ -162,7 +182,7 @@ function openConnection(socket: Socket): HostConnection {
         waiting.set(requests, resolve);
         send(frameJson({ id: requests, ...body } satisfies RequestBody & { id: number }));
       }),
-    type: (attachment, bytes) => void (isClosed || send(frameBytes(attachment, bytes))),
+    type: (attachment, bytes) => void (isClosed || socket.write(frameBytes(attachment, bytes))),
     listen: (given) => {
       listeners = { ...listeners, ...given };
     },

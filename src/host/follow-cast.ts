@@ -54,15 +54,27 @@ function openCastTail(path: string): CastTail {
   let nextPiece = 0;
   let at = 0;
   let headEnd = 0;
-  let last = '';
+  let last: { readonly line: string; readonly at: number } = { line: '', at: -1 };
 
   function readLines(): string[] {
     fd ??= tryOpen(path);
     if (fd === null) return [];
     const lines = readWhole(fd, at);
     at += lines.bytes;
-    last = lines.text.at(-1) ?? last;
     return lines.text;
+  }
+
+  /** The pieces are put behind the head while we read: what was seen in the one place comes again in the other. */
+  function takeNew(lines: readonly string[]): Buffer {
+    const taken: Buffer[] = [];
+    for (const line of lines) {
+      const event = parseCastLine(line);
+      if (event === null || event[1] !== 'o') continue;
+      if (event[0] < last.at || line === last.line) continue;
+      last = { line, at: event[0] };
+      taken.push(decodeText(event[2]));
+    }
+    return Buffer.concat(taken);
   }
 
   function moveOn(number: number): string[] {
@@ -85,14 +97,14 @@ function openCastTail(path: string): CastTail {
       } catch {
         // the piece has just gone: there is a newer one, or the recording is closed
       }
-      return outputOf(lines);
+      return takeNew(lines);
     },
     finish() {
-      if (nextPiece === 0) return outputOf(readLines());
+      if (nextPiece === 0) return takeNew(readLines());
       if (fd !== null) closeSync(fd);
       fd = openSync(path, 'r');
       const { text } = readWhole(fd, headEnd);
-      return outputOf(text.slice(text.lastIndexOf(last) + 1));
+      return takeNew(text);
     },
     [Symbol.dispose]: () => {
       if (fd !== null) closeSync(fd);
@@ -123,11 +135,6 @@ function findPiece(path: string, from: number): number | null {
   );
   const newer = numbers.filter((number) => number >= from);
   return newer.length === 0 ? null : Math.min(...newer);
-}
-
-function outputOf(lines: readonly string[]): Buffer {
-  const events = lines.map(parseCastLine).filter((event) => event !== null);
-  return Buffer.concat(events.flatMap(([, kind, data]) => (kind === 'o' ? [decodeText(data)] : [])));
 }
 
 function tryOpen(path: string): number | null {

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { chmodSync, lstatSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Home } from '../config/home.ts';
@@ -47,7 +46,7 @@ export function openPrivateDir(path: string): { readonly ownedBy: number } | nul
 
 function socketDir(home: Home, env: NodeJS.ProcessEnv): string {
   if (Buffer.byteLength(join(home.run, 'host-v99.sock')) <= maxSocketPathBytes) return home.run;
-  const name = createHash('sha256').update(home.dir).digest('hex').slice(0, 12);
+  const name = process.getBuiltinModule('node:crypto').createHash('sha256').update(home.dir).digest('hex').slice(0, 12);
   const runtime = env['XDG_RUNTIME_DIR'];
   if (runtime !== undefined && runtime !== '') return join(runtime, `cis-${name}`);
   return join('/tmp', `cis-${process.geteuid?.() ?? 0}-${name}`);

@@ -35,8 +35,9 @@ export class Peer implements AttachmentLine {
     this.#write(frameJson(message));
   }
 
+  /** At once: somebody waits for the echo of a key. */
   sendBytes(attachment: number, bytes: Uint8Array): void {
-    this.#write(frameBytes(attachment, bytes));
+    this.#write(frameBytes(attachment, bytes), false);
   }
 
   sendEnd(attachment: number, reason: AttachmentEnd): void {
@@ -48,10 +49,10 @@ export class Peer implements AttachmentLine {
     this.#socket.end();
   }
 
-  #write(frame: Buffer): void {
+  #write(frame: Buffer, mayWait = true): void {
     if (this.#socket.destroyed) return;
     if (this.#socket.writableLength > maxBacklogBytes) return void this.#socket.destroy();
-    this.#gather();
+    if (mayWait) this.#gather();
     this.#socket.write(frame);
   }
 

@@ -80,6 +80,8 @@ export interface SpawnedAgent {
   readonly screen: string;
   /** Random, of this session alone; the program has it as `CIS_HOOK_TOKEN`. Absent: it has no hooks. */
   readonly hookToken?: string;
+  /** `[[agents.NAME.rules]]` of the config as they stand there; they go before those that cis knows. */
+  readonly rules?: unknown;
   /** How choices are selected on its screens. */
   readonly answering?: { readonly axis: 'vertical' | 'horizontal'; readonly digits: boolean };
 }

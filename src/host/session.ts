@@ -1,7 +1,7 @@
 import type { Block } from '../domain/block.ts';
 import type { AnswerRule } from '../domain/dag.ts';
 import type { RunId, SessionId } from '../domain/ids.ts';
-import type { KillCause, SessionEnd, SessionState } from '../domain/session.ts';
+import { sessionTransitions, type KillCause, type SessionEnd, type SessionState } from '../domain/session.ts';
 import type { Attachment } from './attachment.ts';
 import { readPidStart, signalPid, signalSession } from './processes.ts';
 import type { HostedSession, JournalEvent, SpawnedAgent, SpawnRequest } from './protocol.ts';
@@ -42,7 +42,7 @@ export class Session {
   typedBy = '';
   cols: number;
   rows: number;
-  #state: SessionState;
+  #state: SessionState = { kind: 'spawning' };
   readonly #pty: Pty;
   readonly #recording: Recording;
   readonly #watcher: SessionWatcher;
@@ -78,7 +78,7 @@ export class Session {
       onEnd: (end) => this.#onEnd(end),
     });
     this.pidStart = readPidStart(this.#pty.pid);
-    this.#state = { kind: 'running', pid: this.#pty.pid };
+    this.#move({ kind: 'running', pid: this.#pty.pid });
     watcher.journal(this, { kind: 'spawned', pid: this.pid, pidStart: this.pidStart, epoch: spawn.epoch });
     this.#recording = openRecording({
       path: recording.path,
@@ -142,7 +142,7 @@ export class Session {
   /** Notes in the session's state what it waits for; null: it goes on. */
   block(block: Block | null): void {
     if (!this.isRunning) return;
-    this.#state = block === null ? { kind: 'running', pid: this.pid } : { kind: 'blocked', pid: this.pid, block };
+    this.#move(block === null ? { kind: 'running', pid: this.pid } : { kind: 'blocked', pid: this.pid, block });
   }
 
   /** Puts a mark into the recording's index. */
@@ -197,6 +197,14 @@ export class Session {
     this.#waiters = [];
   }
 
+  #move(next: SessionState): void {
+    const allowed: readonly SessionState['kind'][] = sessionTransitions[this.#state.kind];
+    if (next.kind !== this.#state.kind && !allowed.includes(next.kind)) {
+      throw new Error(`session ${this.id} cannot go from ${this.#state.kind} to ${next.kind}`);
+    }
+    this.#state = next;
+  }
+
   #onData(bytes: Buffer): void {
     if (!this.isAlive) return;
     if (this.#sentThisTurn) this.#turn.push(bytes);
@@ -243,7 +251,7 @@ export class Session {
   }
 
   #killAt(killAt: number, graceMs: number): void {
-    this.#state = { kind: 'stopping', pid: this.pid, killAt };
+    this.#move({ kind: 'stopping', pid: this.pid, killAt });
     if (this.#killTimer !== null) clearTimeout(this.#killTimer);
     this.#killTimer = setTimeout(() => this.#signalAll('SIGKILL'), graceMs);
   }
@@ -256,7 +264,7 @@ export class Session {
     if (this.#killed?.isFinal === true) this.#signalAll('SIGKILL'); // what outlives the leader of a session that was stopped
     const end = this.#endOf(ended);
     this.#watcher.ending(this);
-    this.#state = { kind: 'ended', end };
+    this.#move({ kind: 'ended', end });
     this.#watcher.journal(this, { kind: 'ended', end });
     this.#watcher.ended(this);
   }

@@ -1,4 +1,3 @@
-import { spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
@@ -46,12 +45,14 @@ async function launch(home: Home, major: number, idleMs: number, logPath: string
   const env = Object.fromEntries(
     ownVariables.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])),
   );
-  const child = spawn(process.execPath, [...smallEngine, program, home.dir, String(major), String(idleMs)], {
-    cwd: '/',
-    detached: true,
-    env,
-    stdio: ['ignore', log, log, 'pipe'],
-  });
+  const child = process
+    .getBuiltinModule('node:child_process')
+    .spawn(process.execPath, [...smallEngine, program, home.dir, String(major), String(idleMs)], {
+      cwd: '/',
+      detached: true,
+      env,
+      stdio: ['ignore', log, log, 'pipe'],
+    });
   closeSync(log);
   child.unref();
   const failed = new Promise<string>((resolve) => child.once('error', (error) => resolve(error.message)));

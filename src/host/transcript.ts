@@ -53,7 +53,7 @@ export function renderTranscript(from: string | Buffer, options: TranscriptOptio
  */
 export function renderLast(path: string, maxBytes: number): LastText {
   const end = readEnd(path, maxBytes * recordedPerShown, true);
-  const shown = renderEnd(end, {}, maxBytes / shortLineBytes);
+  const shown = renderEnd(end, {}, Math.floor(maxBytes / shortLineBytes));
   const bytes = Buffer.byteLength(shown);
   return { text: bytes <= maxBytes ? shown : cutFront(shown, maxBytes), bytes: bytes + end.skippedBytes };
 }

@@ -3,10 +3,11 @@ import type { AnswerRule } from '../domain/dag.ts';
 import type { HookReport } from '../domain/hook.ts';
 import { blockId, type BlockId } from '../domain/ids.ts';
 import { err, ok, type Result } from '../domain/result.ts';
-import { judgeScreen, type BlockedJudgement } from '../monitor/judge.ts';
+import { judgeScreen, openRuleBook, type BlockedJudgement, type RuleBook } from '../monitor/judge.ts';
 import { readKernelWitness, readModes, type KernelWitness } from '../monitor/kernel.ts';
 import type { ScreenInput } from '../monitor/look.ts';
 import { openMonitor, type Monitor } from '../monitor/open-monitor.ts';
+import { parseRules } from '../monitor/parse-rules.ts';
 import { readLook } from '../monitor/render.ts';
 import { agentNames } from '../monitor/rules/agents.ts';
 import type { HookWitness, Verdict } from '../monitor/verdict.ts';
@@ -64,12 +65,15 @@ export class Watch {
   readonly #ports: WatchPorts;
   readonly #sessions = new Map<Session, Watched>();
   readonly #monitor: Monitor<Session>;
+  /** Books of users' rules, by how they are written. */
+  readonly #books = new Map<string, RuleBook>();
 
   constructor(ports: WatchPorts) {
     this.#ports = ports;
     this.#monitor = openMonitor<Session>({
       clock: { now: Date.now, after },
       readScreen: (session) => this.#read(session),
+      rulesOf: (session) => this.#rulesOf(session),
       readKernel: (session) => readWitness(session.pid),
       onVerdict: (session, verdict, before) => this.#onVerdict(session, verdict, before),
     });
@@ -144,7 +148,7 @@ export class Watch {
     const verdict = this.#monitor.verdict(session);
     if (watched === undefined || verdict === null) return null;
     const input = this.#read(session);
-    const judged = judgeScreen(input, Date.now());
+    const judged = judgeScreen(input, Date.now(), this.#rulesOf(session));
     const text = input.lines.filter((line) => line.trim() !== '');
     const kernel = readKernelWitness(session.pid);
     const { hook, block, history } = watched;
@@ -165,6 +169,17 @@ export class Watch {
     const agent = session.agent?.screen ?? foregroundAgent(session.pid);
     const look = readLook(terminal, coreOf(terminal)._inputHandler._windowTitle);
     return { ...look, cols: session.cols, rows: session.rows, ...(agent === null ? {} : { agent }) };
+  }
+
+  /** Rules with mistakes in them were refused before the run; here they count for nothing. */
+  #rulesOf({ agent }: Session): RuleBook {
+    const key = agent?.rules === undefined ? '' : JSON.stringify([agent.screen, agent.rules]);
+    const known = this.#books.get(key);
+    if (known !== undefined) return known;
+    const own = agent?.rules === undefined ? null : parseRules(agent.screen, agent.rules);
+    const book = openRuleBook(own?.ok === true ? own.value : []);
+    this.#books.set(key, book);
+    return book;
   }
 
   #onVerdict(session: Session, verdict: Verdict, before: Verdict): void {
@@ -286,7 +301,7 @@ export class Watch {
     const input = this.#read(session);
     const { cursor = { row: 0, col: 0 }, lines } = input;
     if (!session.isRunning) return { asked: null, lines, cursor };
-    const judged = judgeScreen(input, Date.now());
+    const judged = judgeScreen(input, Date.now(), this.#rulesOf(session));
     if (judged.state === 'blocked') return { asked: judged, lines, cursor };
     if (!block.rule.startsWith('kernel')) return { asked: null, lines, cursor };
     const reads = readKernelWitness(session.pid).foreground === 'reading';

@@ -27,6 +27,8 @@ export interface MonitorPorts<Id> {
   /** Called when a verdict changes in kind, question or episode; the state before is given too. */
   readonly onVerdict: (session: Id, verdict: Verdict, before: Verdict) => void;
   readonly rules?: RuleBook;
+  /** The rules of one session, where they differ from the others'. */
+  readonly rulesOf?: (session: Id) => RuleBook | null;
 }
 
 export interface Monitor<Id> {
@@ -101,7 +103,7 @@ export function openMonitor<Id>(ports: MonitorPorts<Id>): Monitor<Id> {
     const input = ports.readScreen(id);
     const now = clock.now();
     const quietMs = now - watched.outputAt;
-    const screen = judgeScreen(input, now, rules);
+    const screen = judgeScreen(input, now, ports.rulesOf?.(id) ?? rules);
     const screenId = createHash('sha1').update(input.lines.join('\n')).digest('base64');
     const look: Evidence = { kind: 'look', screen, quietMs, kernel: null, screenId };
     const uncertain = screen.state === 'unknown' || (screen.state === 'blocked' && screen.strength === 'weak');

@@ -2,6 +2,7 @@ import { formatDuration } from '../domain/duration.ts';
 import type { CisEvent, LoggedEvent } from '../domain/event.ts';
 import type { RunId } from '../domain/ids.ts';
 import type { RunPicture, TaskPicture } from '../domain/picture.ts';
+import type { TaskStateKind } from '../domain/task.ts';
 import {
   blockCommand,
   describeChoices,
@@ -32,9 +33,10 @@ export function renderPlain(
 
 /** How a run that is carried on stands: the sum, and what waits for a person with the command that answers it. */
 export function renderPresent(picture: RunPicture, mask: (text: string) => string): string[] {
-  const counts = [...picture.byKind].flatMap(([kind, tasks]) =>
-    tasks.size === 0 ? [] : [`${tasks.size} ${stateWords[kind]}`],
-  );
+  const counts = Object.entries(stateWords).flatMap(([kind, words]) => {
+    const size = picture.byKind.get(kind as TaskStateKind)?.size ?? 0;
+    return size === 0 ? [] : [`${size} ${words}`];
+  });
   const waiting = [...picture.tasks.values()].flatMap((task) => {
     const todo = todoOfTask(task, picture.run);
     return todo === null ? [] : [`  ${task.task}: ${oneLine(mask(todo))}`];

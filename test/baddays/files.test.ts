@@ -108,7 +108,7 @@ test('an id that is taken, unknown or the beginning of several is told apart', a
   const path = dagFile(world, dagOf(['a', 'true']));
   for (const id of ['night-1', 'night-2']) expectEnd(await world.cis(['dag', 'run', path, '--run-id', id]), 0, id);
   expectEnd(await world.cis(['dag', 'run', path, '--run-id', 'night-1']), 6, 'there is a run "night-1" already');
-  expectEnd(await world.cis(['dag', 'status', 'night']), 6, 'is the beginning of several runs');
+  expectEnd(await world.cis(['dag', 'status', 'night']), 6, 'fits 2 runs: give more of it');
   for (const command of ['status', 'output', 'wait', 'timeline', 'pause', 'abort', 'resume'])
     expectEnd(await world.cis(['dag', command, 'nobody']), 4, 'nobody');
   for (const command of ['logs', 'attach', 'kill', 'replay'])

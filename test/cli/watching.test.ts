@@ -77,6 +77,7 @@ describe('a run that was', () => {
       ✗ test failed: exit code 2
         │ checking
         │ assertion failed: hunter2hunter2
+        cis dag logs brave-otter:test
 
       brave-otter failed: test failed · 1 done · 1 failed · 1 skipped · 9.0s
       "

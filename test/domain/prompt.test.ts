@@ -75,6 +75,14 @@ describe('the prompt of an agent', () => {
   });
 });
 
+test('files that a task left are named in a fence, also where it said nothing', () => {
+  const files = (id: TaskId): string[] => (id === 'b' ? ['/w/a.txt', '/w/``` b.txt'] : []);
+  const prompt = buildPrompt(dag, last, 'p', { ...facts({}), files });
+  expect(prompt).toBe(
+    'p\n\n## Upstream task outputs\n\n### Output from b\n\nFiles it left:\n\n````text\n/w/a.txt\n/w/``` b.txt\n````\n',
+  );
+});
+
 test('upstream text cannot close its fence', () => {
   const text = fc
     .array(fc.constantFrom('`', '``', '```', '````````', '\n', '\r', ' ', '~~~', 'x', '\u2028'))

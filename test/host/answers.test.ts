@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { recordingPath } from '../../src/config/home.ts';
 import type { RunId, TaskId } from '../../src/domain/ids.ts';
@@ -249,4 +250,29 @@ test('a question that changes while the answer is on its way is not answered', a
   });
   expect((await session.block(2)).question).toBe(deletion.question);
   expect(session.chosen()).toEqual([]);
+});
+
+test('a rule of the user’s own is asked first', async () => {
+  await using world = openWorld();
+  const rules = [
+    { id: 'my-gate', state: 'blocked', kind: 'approval', region: 'last-3', any: ['awaiting the word of'] },
+  ];
+  const agent = { name: 'mine', screen: 'mine', rules };
+  using session = await startAsking(world, 'sh', ['-c', 'echo "awaiting the word of Ada"; sleep 300'], { agent });
+  expect(await session.block(1)).toMatchObject({ kind: 'approval', rule: 'my-gate' });
+});
+
+test('the built hook program reports from inside its session', async () => {
+  await using world = openWorld();
+  const hook = fileURLToPath(new URL('../../dist/hook-main.js', import.meta.url));
+  const payload = {
+    hook_event_name: 'PermissionRequest',
+    session_id: 't',
+    tool_name: 'Bash',
+    tool_input: { command: 'make' },
+  };
+  const script = `printf '%s' '${JSON.stringify(payload)}' | node '${hook}' claude; echo reported; sleep 300`;
+  const agent = { name: 'claude', screen: 'claude', hookToken: 'a-token' };
+  using session = await startAsking(world, 'sh', ['-c', script], { agent });
+  expect(await session.block(1)).toMatchObject({ kind: 'approval', question: 'Allow Bash?', command: 'make' });
 });

@@ -62,7 +62,10 @@ test('logs -f goes on across a recording that grew beyond its limit', async () =
   const numbers = shown
     .flatMap((line) => /^line (\d+) of a flood that goes on and on$/.exec(line)?.[1] ?? [])
     .map(Number);
-  expect(numbers).toEqual([...new Set(numbers)].toSorted((a, b) => a - b));
+  // Where lines were dropped two halves of a number may meet; what is shown twice would repeat neighbours.
+  const neighbours = numbers.filter((number, index) => numbers[index - 1] === number - 1);
+  expect(neighbours).toEqual([...new Set(neighbours)]);
+  expect(neighbours.length).toBeGreaterThan(500);
 });
 
 test('replay plays what was recorded, faster and with shorter pauses when asked', async () => {
@@ -128,13 +131,11 @@ test('kill --signal sends just that one', async () => {
 test('a host that has nothing to do ends and takes its socket along', async () => {
   await using world = openWorld();
   const { socket, pid } = hostPaths(world.home);
-  process.env['CIS_HOST_IDLE_SECS'] = '0.2';
-  expect((await world.cis(['dag', 'sessions'], { env: { CIS_HOST_IDLE_SECS: '0.2' } })).code).toBe(0);
   const { startHost } = await import('../../src/host/start.ts');
   mkdirSync(world.home.run, { recursive: true, mode: 0o700 });
   const gone = Promise.withResolvers<void>();
   using _ = disposable(watch(world.home.run, () => existsSync(socket) || existsSync(pid) || gone.resolve()));
-  expect(await startHost(world.home)).toEqual({ ok: true, value: undefined });
+  expect(await startHost(world.home, undefined, 200)).toEqual({ ok: true, value: undefined });
   await gone.promise;
 });
 

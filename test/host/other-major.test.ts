@@ -6,7 +6,6 @@ import { ask, fixture, followRun, spawnRequest } from '../support/sessions.ts';
 import { openWorld, type World } from '../support/world.ts';
 
 async function hostOfMajor(world: World, major: number): Promise<HostConnection> {
-  process.env['CIS_HOST_IDLE_SECS'] = world.env['CIS_HOST_IDLE_SECS'];
   expect(await startHost(world.home, major)).toEqual({ ok: true, value: undefined });
   const [host] = await connectHosts(world.home, 'a test');
   if (host === undefined) throw new Error('no host');

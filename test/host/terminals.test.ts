@@ -6,7 +6,7 @@ import { recordingPath } from '../../src/config/home.ts';
 import type { RunId, SessionId, TaskId } from '../../src/domain/ids.ts';
 import type { HostConnection } from '../../src/host/port.ts';
 import type { SpawnRequest } from '../../src/host/protocol.ts';
-import { renderTranscript } from '../../src/host/transcript.ts';
+import { renderLast, renderTranscript } from '../../src/host/transcript.ts';
 import { ask, fixture, followRun, spawnRequest, type Followed, readRecording } from '../support/sessions.ts';
 import { openWorld, type World } from '../support/world.ts';
 
@@ -234,3 +234,10 @@ async function gone(pid: number): Promise<void> {
     await new Promise((resolve) => void setTimeout(resolve, 5));
   }
 }
+
+test('the output of a program that paints its screen can be read', async () => {
+  await using world = openWorld();
+  using session = await start(world, 'sh', { args: ['-c', String.raw`printf '\033[2J\033[Hpainted\033[5;1Hbelow\n'`] });
+  await session.run.endOf(id);
+  expect(renderLast(castOf(world), 1024 * 1024).text).toContain('painted');
+});

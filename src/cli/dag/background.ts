@@ -1,4 +1,3 @@
-import { spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Home } from '../../config/home.ts';
@@ -34,11 +33,13 @@ export async function startInBackground(
   const fd = openSync(log, 'a', 0o600);
   const { maxWorkers, defaultAgent, agentMode, vars } = settings;
   const order: BackgroundOrder = { maxWorkers, defaultAgent, agentMode, vars, noWait, paused, takeover };
-  const child = spawn(process.execPath, [process.argv[1] ?? '', 'dag', 'execute', '--run-id', settings.run], {
-    detached: true,
-    env: { ...process.env, [orderVariable]: JSON.stringify(order) },
-    stdio: ['ignore', fd, fd, 'ipc'],
-  });
+  const child = process
+    .getBuiltinModule('node:child_process')
+    .spawn(process.execPath, [process.argv[1] ?? '', 'dag', 'execute', '--run-id', settings.run], {
+      detached: true,
+      env: { ...process.env, [orderVariable]: JSON.stringify(order) },
+      stdio: ['ignore', fd, fd, 'ipc'],
+    });
   closeSync(fd);
   const drives = await new Promise<boolean>((resolve) => {
     child.once('message', () => resolve(true));

@@ -3,6 +3,7 @@ import type { Home } from '../../config/home.ts';
 import type { LoggedEvent } from '../../domain/event.ts';
 import { isOver } from '../../domain/plan.ts';
 import { describeConnectError } from '../../host/client.ts';
+import type { ConnectHost } from '../../host/port.ts';
 import type { RunSettings } from '../../domain/run.ts';
 import { Driver, type DriveEnd, type DriveOptions } from '../../executor/driver.ts';
 import { isHolderAlive, thisDriver } from '../../executor/identity.ts';
@@ -38,6 +39,8 @@ export interface DriveRequest {
   readonly flags: DriveFlags;
   /** `dag run x.toml`: shown to whoever is refused. */
   readonly what: string;
+  /** Given when connecting has begun already. */
+  readonly connect?: ConnectHost;
 }
 
 /** Drives a run in this process, shows it, and sets the exit code. */
@@ -61,6 +64,7 @@ export async function driveRun(request: DriveRequest): Promise<void> {
   using notifier = openRunNotifier(request, options.mask);
   const driver = new Driver({
     ...options,
+    connect: request.connect ?? options.connect,
     model,
     epoch: lease.value,
     wait: flags.noWait ? 'never' : process.stdout.isTTY || flags.isBackground ? 'always' : 'not-decisions',
@@ -72,9 +76,13 @@ export async function driveRun(request: DriveRequest): Promise<void> {
       notifier.see(events);
     },
   });
-  const end = await driveUntilEnd(request, driver, view);
-  tryRelease(db, settings, lease.value);
-  view.close();
+  let end: Departure;
+  try {
+    end = await driveUntilEnd(request, driver, view);
+  } finally {
+    tryRelease(db, settings, lease.value);
+    view.close(); // a table that is left open keeps the process alive
+  }
   await tell(request, end, view, options);
 }
 

@@ -5,6 +5,7 @@ import type { Dag } from '../../domain/dag.ts';
 import type { RunSettings } from '../../domain/run.ts';
 import type { Repository } from '../../domain/workspace.ts';
 import { nameRun } from '../../domain/run-name.ts';
+import { connectAhead } from '../../host/client.ts';
 import { createRun } from '../../storage/create.ts';
 import type { Db } from '../../storage/open.ts';
 import { home, openScreenRedactor, readConfig } from '../context.ts';
@@ -26,19 +27,30 @@ export async function runFile(file: string, flags: RunFlags): Promise<void> {
   const choice = { ...chooseRun(dag, flags, loaded), dag, vars };
   if (flags.dryRun) return dryRun(choice, flags, loaded);
   await refuseNeeds(file, choice, loaded.config);
-  const room = choice.mode === 'hybrid' ? await (await import('./hybrid.ts')).checkRoom(choice.room, dag.matrix, loaded) : choice.room;
-  const db = openToWrite(home());
-  const settings = create(db, { ...choice, room, ...(await findRepositories(dag)) }, flags);
+  const given = { ...choice, room: await findRoom(choice, loaded) };
   const driveFlags = { json: flags.json === true, noWait: !flags.wait, paused: flags.paused === true };
   if (!flags.detach) {
     const more = { isBackground: false, takeover: false };
     const what = `dag run ${file}`;
-    await driveRun({ home: home(), db, settings, config: loaded.config, flags: { ...driveFlags, ...more }, what });
+    const idleMs = loaded.config.host.idle_exit_secs * 1000;
+    await using host = connectAhead({ home: home(), what, start: true, idleMs });
+    const db = openToWrite(home());
+    const settings = create(db, { ...given, ...(await findRepositories(dag)) }, flags);
+    const { config } = loaded;
+    const how = { flags: { ...driveFlags, ...more }, what, connect: host.connect };
+    await driveRun({ home: home(), db, settings, config, ...how });
     if (flags.flush && settings.mode === 'hybrid') await (await import('./flush.ts')).flushRun(home(), db, settings.run);
     return;
   }
+  const settings = create(openToWrite(home()), { ...given, ...(await findRepositories(dag)) }, flags);
   await startInBackground(home(), settings, { ...driveFlags, takeover: false });
   process.stdout.write(flags.json ? `${JSON.stringify({ run: settings.run })}\n` : `${settings.run}\n`);
+}
+
+/** The room of a hybrid run must be there, and as the file wants it, before anything starts. */
+async function findRoom({ mode, room, dag }: Chosen, loaded: LoadedConfig): Promise<string | null> {
+  if (mode !== 'hybrid') return room;
+  return (await import('./hybrid.ts')).checkRoom(room, dag.matrix, loaded);
 }
 
 type Chosen = RunChoice & Pick<RunSettings, 'dag' | 'vars'>;
@@ -79,7 +91,7 @@ function create(db: Db, choice: Chosen, flags: RunFlags): RunSettings {
 }
 
 function idOf(flags: RunFlags): RunId {
-  if (flags.runId === undefined) return nameRun(crypto.getRandomValues(new Uint32Array(1))[0] ?? 0);
+  if (flags.runId === undefined) return nameRun(Math.floor(Math.random() * 2 ** 32)); // no secret; loading `crypto` takes longer
   const parsed = parseRunId(flags.runId);
   if (parsed.ok) return parsed.value;
   throw new CommandError('usage', parsed.error);
