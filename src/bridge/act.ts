@@ -26,7 +26,8 @@ export function act(
   const { subject } = question;
   switch (subject.kind) {
     case 'block':
-      if (subject.blockKind === 'merge-conflict') return wish(options, question, { kind: 'unblock', task: question.task }, source);
+      if (subject.blockKind === 'merge-conflict')
+        return wish(options, question, { kind: 'unblock', task: question.task }, source);
       return answerBlock(options, question, subject.fingerprint, answer, source);
     case 'gate':
       return wish(options, question, gateRequest(question, isYes(answer), subject.stakeholders !== null), source);

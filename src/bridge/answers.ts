@@ -1,5 +1,15 @@
 import type { AnswerSource } from '../domain/block.ts';
-import { listOpenQuestions, findQuestion, findRunOfCard, hadVerdict, isRoomWaiting, listInbox, writeVerdict, type InboxRow, type QuestionRow } from '../storage/bridge.ts';
+import {
+  listOpenQuestions,
+  findQuestion,
+  findRunOfCard,
+  hadVerdict,
+  isRoomWaiting,
+  listInbox,
+  writeVerdict,
+  type InboxRow,
+  type QuestionRow,
+} from '../storage/bridge.ts';
 import { findSentRow, putIntoOutbox } from '../storage/outbox.ts';
 import { act } from './act.ts';
 import { carryOut, type CommandOptions } from './carry-out.ts';

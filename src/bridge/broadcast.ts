@@ -25,7 +25,15 @@ import { renderCard, titleOf } from './card.ts';
 import { renderDetails } from './details.ts';
 import { foldMachine } from './machine.ts';
 import { edit, inThread, notice, plainMessage, reaction, text } from './message.ts';
-import { questionsOf, renderOutcome, renderQuestion, sayOutcome, seedsFor, type Outcome, type Question } from './question.ts';
+import {
+  questionsOf,
+  renderOutcome,
+  renderQuestion,
+  sayOutcome,
+  seedsFor,
+  type Outcome,
+  type Question,
+} from './question.ts';
 import { oneLine, plainText } from './text.ts';
 
 export interface BroadcastOptions {
@@ -131,7 +139,8 @@ class Round {
   /** Asks what is newly asked, and says of what no longer is what became of it. These wait for no interval. */
   settleQuestions(): void {
     const { db, now } = this.#options;
-    const wanted = this.#picture.mode === 'hybrid' && !isRunOver(this.#picture) ? questionsOf(this.#picture, now()) : [];
+    const wanted =
+      this.#picture.mode === 'hybrid' && !isRunOver(this.#picture) ? questionsOf(this.#picture, now()) : [];
     const open = listOpenQuestions(db, this.#one.settings.run);
     const ids = new Set(wanted.map(({ id }) => id));
     for (const row of open) if (!ids.has(row.asked)) this.#closeQuestion(row);
@@ -143,7 +152,13 @@ class Round {
     const { db, mask } = this.#options;
     const { people, room } = this.#place;
     const message = renderQuestion(question, { dag: this.#picture.dag, mentions: people, mask });
-    const meaning = { v: 1, run_id: question.run, task_id: question.task, attempt: question.attempt, asks: question.id };
+    const meaning = {
+      v: 1,
+      run_id: question.run,
+      task_id: question.task,
+      attempt: question.attempt,
+      asks: question.id,
+    };
     const content = { ...text(message, people), 'cis.question': meaning };
     const row = this.#put(room, 'question', 'm.room.message', content);
     insertQuestion(db, { row, run: question.run, asked: question.id, body: question });
@@ -260,11 +275,17 @@ function outcomeOf(db: Db, question: Question): Outcome {
   if (subject.kind === 'block' && said.unblocked !== null) {
     const { answer, source } = said.unblocked;
     if (source.via === 'screen') return { answer: null, by: null };
-    return { answer: answer === null ? null : describeAnswer(answer, question), by: sourceWords(source.by, source.via) };
+    return {
+      answer: answer === null ? null : describeAnswer(answer, question),
+      by: sourceWords(source.by, source.via),
+    };
   }
   const { request } = said;
   if (request === null) return { answer: null, by: null };
-  const word = wordsOf(request.request.kind, choices.map(({ label }) => label));
+  const word = wordsOf(
+    request.request.kind,
+    choices.map(({ label }) => label),
+  );
   return { answer: word, by: sourceWords(request.by, request.via) };
 }
 

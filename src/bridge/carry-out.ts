@@ -122,10 +122,7 @@ async function withSession(
   });
 }
 
-async function showLogs(
-  { db, home, broadcastOutput, mask }: CommandOptions,
-  session: SessionId,
-): Promise<Message> {
+async function showLogs({ db, home, broadcastOutput, mask }: CommandOptions, session: SessionId): Promise<Message> {
   const parts = parseSessionId(session);
   const settings = parts.ok ? readRunSettings(db, parts.value.run) : null;
   if (!parts.ok || settings === null) return plainMessage('The run was removed.');

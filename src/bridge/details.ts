@@ -19,7 +19,10 @@ export function renderDetails(events: readonly LoggedEvent[], view: DetailView):
   const some = sample(told);
   const lines = some.map((logged) => lineOf(logged, view));
   const left = told.length - some.length;
-  const rest = left > 0 ? [{ body: `… and ${left} more: cis dag events`, html: `… and ${left} more: <code>cis dag events</code>` }] : [];
+  const rest =
+    left > 0
+      ? [{ body: `… and ${left} more: cis dag events`, html: `… and ${left} more: <code>cis dag events</code>` }]
+      : [];
   const all = [...lines, ...rest];
   return { body: all.map(({ body }) => body).join('\n'), html: all.map(({ html }) => html).join('<br>') };
 }

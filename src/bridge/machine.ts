@@ -94,7 +94,11 @@ export function foldMachine(events: readonly LoggedEvent[], facts: MachineFacts)
       case 'run-paused':
       case 'run-resumed':
         flush();
-        put(event.kind === 'run-paused' ? 'cis.dag.run.paused' : 'cis.dag.run.resumed', { ...base, at, by: oneLine(event.by) });
+        put(event.kind === 'run-paused' ? 'cis.dag.run.paused' : 'cis.dag.run.resumed', {
+          ...base,
+          at,
+          by: oneLine(event.by),
+        });
         break;
       case 'run-mode-changed':
         put('cis.dag.run.mode', { ...base, at, mode: event.mode, room_id: event.room });
@@ -122,7 +126,13 @@ export function foldMachine(events: readonly LoggedEvent[], facts: MachineFacts)
       case 'session-unblocked':
         if (over.has(event.block)) break;
         flush();
-        put('cis.dag.session.recovered', { ...base, at, block_id: event.block, by: oneLine(event.source.by), via: event.source.via });
+        put('cis.dag.session.recovered', {
+          ...base,
+          at,
+          block_id: event.block,
+          by: oneLine(event.source.by),
+          via: event.source.via,
+        });
         break;
       default:
         if ('task' in event && !event.kind.startsWith('run-')) changed.set(event.task, at);

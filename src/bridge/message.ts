@@ -26,7 +26,12 @@ export function text(message: Message, mentions: readonly string[] = []): Conten
 /** Replaces an earlier message of ours, whose event id the outbox fills in. Nobody is told again. */
 export function edit(content: Content): Content {
   const fresh = { ...content, 'm.mentions': {} };
-  return { ...fresh, body: `* ${String(content['body'])}`, 'm.new_content': fresh, 'm.relates_to': relation('m.replace') };
+  return {
+    ...fresh,
+    body: `* ${String(content['body'])}`,
+    'm.new_content': fresh,
+    'm.relates_to': relation('m.replace'),
+  };
 }
 
 /** Puts a message into the thread below one of ours, whose event id the outbox fills in. */

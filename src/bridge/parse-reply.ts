@@ -47,7 +47,19 @@ export function cleanAnswer(text: string): string {
 /** In UTF-16 units: a person writes less, a program that pretends to be one may not. */
 const longestAnswer = 8_000;
 
-const yesWords: ReadonlySet<string> = new Set(['✅', '👍', '☑', '✔', 'yes', 'y', 'ok', 'okay', 'ja', 'approve', 'allow']);
+const yesWords: ReadonlySet<string> = new Set([
+  '✅',
+  '👍',
+  '☑',
+  '✔',
+  'yes',
+  'y',
+  'ok',
+  'okay',
+  'ja',
+  'approve',
+  'allow',
+]);
 const noWords: ReadonlySet<string> = new Set(['❌', '👎', '✖', '❎', 'no', 'n', 'nein', 'reject', 'deny']);
 
 /** The one choice that means yes or no; none when the choices do not say which. */

@@ -38,7 +38,10 @@ export async function prepareRoom(
   writeEncryption(db, room, encrypted ? 'encrypted' : 'plain');
   const { matrix } = settings;
   if ((matrix.encrypted || matrix.sensitive) && !encrypted) {
-    return err({ passing: false, said: `${wanted} is not encrypted, and run ${settings.run} asks for that: nothing is sent` });
+    return err({
+      passing: false,
+      said: `${wanted} is not encrypted, and run ${settings.run} asks for that: nothing is sent`,
+    });
   }
   const people = await findPeople(options, room);
   if (!people.ok) return err(problem(`the members of ${wanted}`, people.error));
@@ -82,11 +85,7 @@ async function findPeople(
 const mostMentioned = 20;
 
 /** The config's list decides; without one, the room's power level 50. */
-export function mayAnswer(
-  user: string,
-  acceptFrom: readonly string[],
-  levelOf: (user: string) => number,
-): boolean {
+export function mayAnswer(user: string, acceptFrom: readonly string[], levelOf: (user: string) => number): boolean {
   return acceptFrom.length > 0 ? acceptFrom.includes(user) : levelOf(user) >= 50;
 }
 
@@ -125,4 +124,3 @@ async function uploadDag(
   const { mxc, file } = uploaded.value;
   return ok({ mxc, bytes: bytes.length, ...(file === null ? {} : { file }) });
 }
-

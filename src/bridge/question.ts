@@ -58,7 +58,8 @@ function questionOf({ run }: RunPicture, picture: TaskPicture, now: number): Que
   if (kind === 'blocked' && detail.kind === 'block') return { ...base, ...aboutBlock(detail.block, run, task) };
   if (kind === 'gated' && detail.kind === 'gate') return { ...base, ...aboutGate(detail.gate, picture, run, now) };
   if (kind !== 'undecided') return null;
-  const why = detail.kind === 'failure' ? describeFailure(detail.failure) : 'its session was lost in the middle of the work';
+  const why =
+    detail.kind === 'failure' ? describeFailure(detail.failure) : 'its session was lost in the middle of the work';
   return {
     ...base,
     id: `${run}:${task}#${attempt}?undecided`,
@@ -89,7 +90,8 @@ function aboutGate(gate: Gate, { task, attempt }: TaskPicture, run: RunId, now: 
   return {
     id: `${run}:${task}#${attempt}?${gate.kind}`,
     subject: { kind: 'gate', stakeholders: gate.kind === 'arbitrated' ? gate.stakeholders : null },
-    question: gate.kind === 'arbitrated' ? `may it start? (${gate.stakeholders.join(', ')} vote)` : describeGate(gate, now),
+    question:
+      gate.kind === 'arbitrated' ? `may it start? (${gate.stakeholders.join(', ')} vote)` : describeGate(gate, now),
     choices: yesNo,
     selected: null,
     command: gateCommand(gate, run, task),
@@ -121,7 +123,9 @@ export function renderQuestion(question: Question, view: QuestionView): Message 
   const choices = question.choices.slice(0, mostChoices).map(({ label }) => oneLine(view.mask(label)));
   const how = howToAnswer(question);
   const pills = view.mentions.map(pill);
-  const numbered = choices.map((label, index) => `${index + 1}. ${label}${index === question.selected ? ' (preselected)' : ''}`);
+  const numbered = choices.map(
+    (label, index) => `${index + 1}. ${label}${index === question.selected ? ' (preselected)' : ''}`,
+  );
   return {
     body: [
       ...(view.mentions.length === 0 ? [] : [view.mentions.join(' ')]),

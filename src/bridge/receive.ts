@@ -32,7 +32,11 @@ export function hearBatch(batch: SyncBatch, self: string, isOurs: (eventId: stri
 }
 
 /** Whoever runs cis may answer with the same account from another device; what this device sent comes back too. */
-function isEcho({ sender, txnId, content, eventId }: RoomEvent, self: string, isOurs: (eventId: string) => boolean): boolean {
+function isEcho(
+  { sender, txnId, content, eventId }: RoomEvent,
+  self: string,
+  isOurs: (eventId: string) => boolean,
+): boolean {
   return sender === self && (txnId !== null || content['cis.txn'] !== undefined || isOurs(eventId));
 }
 

@@ -14,7 +14,7 @@ export function startBridge(home: Home): void {
   if (readLockHolder(paths.lock) !== null) return;
   makePrivateDir(home.logs);
   const log = openSync(paths.log, 'a', 0o600);
-  const child = spawn(process.execPath, [process.argv[1] ?? '', 'matrix', 'serve'], {
+  const child = spawn(process.execPath, [process.argv[1] ?? '', 'matrix', 'bridge'], {
     // The config of a project says nothing about other runs.
     cwd: home.dir,
     detached: true,

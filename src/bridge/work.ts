@@ -94,7 +94,10 @@ class Work {
     this.#lookIn(0);
     const ends = [
       transport.drain({ signal: this.#stop.signal, onSent: () => this.#lookIn(0) }),
-      transport.follow((batch) => this.#take(batch), { signal: this.#stop.signal, onSynced: () => this.#answers.look() }),
+      transport.follow((batch) => this.#take(batch), {
+        signal: this.#stop.signal,
+        onSynced: () => this.#answers.look(),
+      }),
     ];
     const first = await Promise.race(ends);
     stop();
@@ -116,7 +119,13 @@ class Work {
     if (heard.length === 0) return undefined;
     return () => {
       for (const { event, said } of heard) {
-        putIntoInbox(db, { eventId: event.eventId, room: event.room, sender: event.sender, at: Date.now(), body: said });
+        putIntoInbox(db, {
+          eventId: event.eventId,
+          room: event.room,
+          sender: event.sender,
+          at: Date.now(),
+          body: said,
+        });
       }
     };
   }
@@ -198,7 +207,9 @@ class Work {
 /** In an encrypted room only encrypted messages count; reactions are in the clear everywhere. */
 function isTrusted(db: Db, { event, said }: Heard): boolean {
   if (event.protection.kind === 'undecryptable') return false;
-  return said.kind === 'reaction' || event.protection.kind === 'encrypted' || readEncryption(db, event.room) !== 'encrypted';
+  return (
+    said.kind === 'reaction' || event.protection.kind === 'encrypted' || readEncryption(db, event.room) !== 'encrypted'
+  );
 }
 
 function wordsOf(ends: readonly Result<void, MatrixFailure>[]): string | null {

@@ -124,10 +124,10 @@ export const commands: readonly CommandEntry[] = [
     load: () => import('./matrix/status.ts'),
   },
   {
-    path: 'matrix serve',
+    path: 'matrix bridge',
     summary: 'run the bridge between runs and rooms in the foreground',
     hidden: true,
-    load: () => import('./matrix/serve.ts'),
+    load: () => import('./matrix/bridge.ts'),
   },
   { path: 'matrix create-room', summary: 'make a room', load: () => import('./matrix/create-room.ts') },
   { path: 'matrix join', summary: 'join a room', load: () => import('./matrix/join.ts') },

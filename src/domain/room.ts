@@ -76,5 +76,9 @@ export interface RoomPlace {
   /** Who is mentioned when somebody is needed. */
   readonly people: readonly string[];
   /** The definition of the DAG, where it was too large for an event. */
-  readonly dagMedia: { readonly mxc: string; readonly bytes: number; readonly file?: Readonly<Record<string, unknown>> } | null;
+  readonly dagMedia: {
+    readonly mxc: string;
+    readonly bytes: number;
+    readonly file?: Readonly<Record<string, unknown>>;
+  } | null;
 }

@@ -94,9 +94,14 @@ export function writeProgress(
   db: Db,
   { run, seq, card, shown, lastRow, closed }: Omit<BridgeRun, 'wanted' | 'place' | 'problem'>,
 ): void {
-  db.prepare(
-    'UPDATE bridge_runs SET seq = ?, card = ?, shown = ?, last_row = ?, closed = ? WHERE run_id = ?',
-  ).run(seq, card, shown, lastRow, closed ? 1 : 0, run);
+  db.prepare('UPDATE bridge_runs SET seq = ?, card = ?, shown = ?, last_row = ?, closed = ? WHERE run_id = ?').run(
+    seq,
+    card,
+    shown,
+    lastRow,
+    closed ? 1 : 0,
+    run,
+  );
 }
 
 /** Whether anything but questions and their outcomes waits to be sent up to this row. */
@@ -183,7 +188,8 @@ export function putIntoInbox(db: Db, { eventId, room, sender, at, body }: InboxR
 
 /** What nobody has looked at yet, oldest first. */
 export function listInbox(db: Db): InboxRow[] {
-  const query = 'SELECT event_id AS eventId, room, sender, at, body FROM bridge_inbox WHERE verdict IS NULL ORDER BY at';
+  const query =
+    'SELECT event_id AS eventId, room, sender, at, body FROM bridge_inbox WHERE verdict IS NULL ORDER BY at';
   const rows = db.prepare(query).all() as (Omit<InboxRow, 'body'> & { body: string })[];
   return rows.map((row) => ({ ...row, body: fromJson(row.body) }));
 }
@@ -205,7 +211,9 @@ export function pruneInbox(db: Db, before: number): void {
 
 /** The newest event of a run. */
 export function lastSeq(db: Db, run: RunId): number {
-  const row = db.prepare('SELECT coalesce(max(seq), 0) AS seq FROM events WHERE run_id = ?').get(run) as { seq: number };
+  const row = db.prepare('SELECT coalesce(max(seq), 0) AS seq FROM events WHERE run_id = ?').get(run) as {
+    seq: number;
+  };
   return row.seq;
 }
 

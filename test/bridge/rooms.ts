@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { MatrixEvent } from 'matrix-js-sdk';
+import type { RateLimit } from '../../src/domain/room.ts';
 import type { Account } from '../../src/matrix/secrets.ts';
 import { openStorage } from '../../src/storage/open.ts';
 import { must, type TestHomeserver } from '../support/homeserver.ts';
@@ -20,14 +21,14 @@ export async function loggedIn(world: World, server: TestHomeserver, name: strin
   const args = ['matrix', 'login', '--homeserver', server.url, '--user', name, '--password-stdin', '--json'];
   const ended = await world.cis(args, { stdin: `${name}-password\n` });
   if (ended.code !== 0) throw new Error(ended.stderr);
-  if (!limited) liftLimit(world);
+  if (!limited) setLimit(world, null);
   return userId;
 }
 
-/** The server has lifted it; a login cannot know. */
-function liftLimit(world: World): void {
+/** What the server allows, null: everything; a login cannot know. */
+export function setLimit(world: World, limit: RateLimit | null): void {
   const db = must(openStorage(world.home.database));
-  db.exec('UPDATE matrix_device SET limit_json = NULL');
+  db.prepare('UPDATE matrix_device SET limit_json = ?').run(limit === null ? null : JSON.stringify(limit));
   db.close();
 }
 
@@ -48,7 +49,10 @@ const menu = (question: string, choices: readonly string[]): string =>
   `node ${fixture('asks-menu.mjs')} '${JSON.stringify({ questions: [{ question, choices }] })}'`;
 
 /** A DAG file of tasks that ask with a menu, one after the other. */
-export function writeAsking(world: World, questions: readonly (readonly [question: string, ...choices: string[]])[]): string {
+export function writeAsking(
+  world: World,
+  questions: readonly (readonly [question: string, ...choices: string[]])[],
+): string {
   const tasks = questions.map(([question, ...choices], index) => {
     const deps = index === 0 ? '' : `deps = ["ask${index}"]\n`;
     return `[[dag.tasks]]\nid = "ask${index + 1}"\n${deps}command = '''${menu(question, choices)}'''\n`;

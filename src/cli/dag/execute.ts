@@ -72,7 +72,8 @@ async function carryOn(text: string | undefined, flags: RunFlags): Promise<void>
     return;
   }
   await driveRun({ home: home(), db, settings, config, flags: driveFlags, what: `dag execute ${run}` });
-  if (flags.flush && findRuns(db, run)[0]?.mode === 'hybrid') await (await import('./flush.ts')).flushRun(home(), db, run);
+  if (flags.flush && findRuns(db, run)[0]?.mode === 'hybrid')
+    await (await import('./flush.ts')).flushRun(home(), db, run);
 }
 
 /** `--hybrid` and `--local` on a run that is carried on are the first thing its driver is told. */

@@ -37,7 +37,9 @@ export async function flushRun(home: Home, db: Db, run: RunId): Promise<void> {
       if (starts++ < 2) return startBridge(home);
       end();
       const detail = problem ?? 'see logs/bridge.log of the home';
-      reject(new CommandError('unreachable', `the room does not have everything: ${detail}`, ['see: cis matrix status']));
+      reject(
+        new CommandError('unreachable', `the room does not have everything: ${detail}`, ['see: cis matrix status']),
+      );
     }
   });
 }

@@ -11,7 +11,11 @@ import { CommandError } from '../exit.ts';
  * Checks, before a hybrid run starts, that its room is there and as it must be. A homeserver that does not answer is no reason not to
  * run, unless the run asks for an encrypted room, which then nobody can vouch for.
  */
-export async function checkRoom(room: string | null, matrix: MatrixSettings, { config }: LoadedConfig): Promise<string> {
+export async function checkRoom(
+  room: string | null,
+  matrix: MatrixSettings,
+  { config }: LoadedConfig,
+): Promise<string> {
   if (room === null) {
     throw new CommandError('usage', 'hybrid mode needs a room', [
       "name one: --room '#dags:example.org'",

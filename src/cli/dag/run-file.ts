@@ -39,7 +39,8 @@ export async function runFile(file: string, flags: RunFlags): Promise<void> {
     const { config } = loaded;
     const how = { flags: { ...driveFlags, ...more }, what, connect: host.connect };
     await driveRun({ home: home(), db, settings, config, ...how });
-    if (flags.flush && settings.mode === 'hybrid') await (await import('./flush.ts')).flushRun(home(), db, settings.run);
+    if (flags.flush && settings.mode === 'hybrid')
+      await (await import('./flush.ts')).flushRun(home(), db, settings.run);
     return;
   }
   const settings = create(openToWrite(home()), { ...given, ...(await findRepositories(dag)) }, flags);

@@ -13,7 +13,7 @@ export function command(into: Command): Command {
 
 async function serve(): Promise<void> {
   process.title = 'cis bridge';
-  const { serveBridge } = await import('../../bridge/serve.ts');
+  const { serveBridge } = await import('../../bridge/process.ts');
   const { config } = await readConfig();
   const db = openWriter();
   const say = (line: string): void => void process.stderr.write(`${new Date().toISOString()} ${line}\n`);
