@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { MatrixEvent } from 'matrix-js-sdk';
+import { EventType, MsgType, RelationType, type MatrixEvent } from 'matrix-js-sdk';
 import type { RateLimit } from '../../src/domain/room.ts';
 import type { Account } from '../../src/matrix/secrets.ts';
 import { openStorage } from '../../src/storage/open.ts';
@@ -8,13 +8,6 @@ import { must, type TestHomeserver } from '../support/homeserver.ts';
 import { openSdkClient, type SdkClient } from '../support/sdk.ts';
 import { fixture } from '../support/sessions.ts';
 import type { World } from '../support/world.ts';
-
-/** A world whose home is logged in, with a room that a person has joined. */
-export interface Hybrid {
-  readonly bot: string;
-  readonly person: Account;
-  readonly room: string;
-}
 
 export async function loggedIn(world: World, server: TestHomeserver, name: string, limited = false): Promise<string> {
   const { userId } = await server.user(name, { limited });
@@ -26,7 +19,7 @@ export async function loggedIn(world: World, server: TestHomeserver, name: strin
 }
 
 /** What the server allows, null: everything; a login cannot know. */
-export function setLimit(world: World, limit: RateLimit | null): void {
+function setLimit(world: World, limit: RateLimit | null): void {
   const db = must(openStorage(world.home.database));
   db.prepare('UPDATE matrix_device SET limit_json = ?').run(limit === null ? null : JSON.stringify(limit));
   db.close();
@@ -71,4 +64,19 @@ export const bodyOf = (event: MatrixEvent): string => String(event.getOriginalCo
 /** The event of `type`, a message that has the text, or an edit that has it. */
 export function message(part: string): (event: MatrixEvent) => boolean {
   return (event) => event.getType() === 'm.room.message' && bodyOf(event).includes(part);
+}
+
+export async function react(person: SdkClient, room: string, event: MatrixEvent, key: string): Promise<void> {
+  await person.client.sendEvent(room, EventType.Reaction, {
+    'm.relates_to': { rel_type: RelationType.Annotation, event_id: event.getId() ?? '', key },
+  });
+}
+
+export async function reply(person: SdkClient, room: string, event: MatrixEvent, body: string): Promise<void> {
+  const relation = { 'm.in_reply_to': { event_id: event.getId() ?? '' } };
+  await person.client.sendMessage(room, { msgtype: MsgType.Text, body, 'm.relates_to': relation });
+}
+
+export async function say(person: SdkClient, room: string, body: string, thread: string | null = null): Promise<void> {
+  await person.client.sendMessage(room, thread, { msgtype: MsgType.Text, body });
 }
