@@ -82,5 +82,5 @@ function lastLabel(choices: readonly Choice[], pattern: RegExp): number | null {
 
 /** Variation selectors and skin tones: the same sign as far as an answer goes. */
 function stripSelectors(text: string): string {
-  return text.replaceAll(/[\uFE0E\uFE0F\u{1F3FB}-\u{1F3FF}]/gu, '').trim();
+  return text.replaceAll(/[\uFE0E\uFE0F]|\p{Emoji_Modifier}/gu, '').trim();
 }

@@ -79,7 +79,9 @@ async function findPeople(
   const levels = await rooms.powerLevels(room);
   if (!levels.ok) return levels;
   const others = members.value.map((member) => member.userId).filter((user) => user !== userId);
-  return ok(others.filter((user) => mayAnswer(user, acceptFrom, levels.value.levelOf)).slice(0, mostMentioned));
+  return ok(
+    others.filter((user) => mayAnswer(user, acceptFrom, (one) => levels.value.levelOf(one))).slice(0, mostMentioned),
+  );
 }
 
 const mostMentioned = 20;

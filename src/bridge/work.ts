@@ -192,8 +192,9 @@ class Work {
     }
     const levels = await connection.transport.rooms.powerLevels(room);
     if (!levels.ok) return null;
-    this.#levels.set(room, { at: Date.now(), levelOf: levels.value.levelOf });
-    return mayAnswer(user, acceptFrom, levels.value.levelOf);
+    const levelOf = (one: string): number => levels.value.levelOf(one);
+    this.#levels.set(room, { at: Date.now(), levelOf });
+    return mayAnswer(user, acceptFrom, levelOf);
   }
 
   /** Twice in a row: what a driver writes when it ends is seen by the second. */

@@ -76,7 +76,9 @@ test('a room that must be encrypted and is not ends the run before it starts', {
   const ended = await world.cis(['dag', 'run', file, '--hybrid']);
   expect(ended).toMatchObject({ code: 2, stdout: '' });
   expect(ended.stderr).toContain('is not encrypted');
-  expect((await world.cis(['dag', 'run', file, '--hybrid', '--room', `#nowhere:${room.slice(room.indexOf(':') + 1)}`])).code).toBe(4);
+  expect(
+    (await world.cis(['dag', 'run', file, '--hybrid', '--room', `#nowhere:${room.slice(room.indexOf(':') + 1)}`])).code,
+  ).toBe(4);
 });
 
 /** Resolves once the database says so. */
@@ -139,33 +141,39 @@ test(
   },
 );
 
-test('at default limits a run of 60 tasks is folded: nothing is refused, questions come first, the room ends complete', {
-  timeout: 240_000,
-}, async () => {
-  await using world = openWorld();
-  await loggedIn(world, server, 'bot-limited', true);
-  const person = await server.user('dora');
-  const room = await makeRoom(world, 'dags', '--invite', person.userId);
-  await using dora = await joinAs(person, room);
-  const tasks = Array.from({ length: 60 }, (_, index) => `[[dag.tasks]]\nid = "t${index}"\ncommand = "sleep 0.2"\n`);
-  const asking = `[[dag.tasks]]\nid = "ask"\ndeps = ["t59"]\nlevel = { type = "confirmed" }\ncommand = "true"\n`;
-  const file = writeDag(world, `[dag]\nname = "wide"\n${tasks.join('')}${asking}`);
-  const accept = { CIS_DAG_HYBRID_ACCEPT_ANSWERS_FROM: person.userId };
-  const run = world.cis(['dag', 'run', file, '--room', room, '--run-id', 'w', '--flush'], { env: { ...env, ...accept } });
-  const asked = await dora.seen(message('ask waits for you'));
-  await react(dora, room, asked, '👍');
-  expect((await run).code).toBe(0);
-  const card = await dora.seen(message('61/61 · completed'));
-  expect(bodyOf(card).split('\n').length).toBeLessThan(15);
-  const all = await readRoom(server.url, person.accessToken, room);
-  const events = all.filter((event) => contentOf(event)['cis.txn'] !== undefined);
-  expectOnce(events);
-  // The log has four times as many events as tasks.
-  expect(events.length).toBeLessThan(30);
-  const db = must(openStorageToRead(world.home.database));
-  expect(db.prepare('SELECT last_error FROM matrix_device').pluck().get()).toBe(null);
-  db.close();
-});
+test(
+  'at default limits a run of 60 tasks is folded: nothing is refused, questions come first, the room ends complete',
+  {
+    timeout: 240_000,
+  },
+  async () => {
+    await using world = openWorld();
+    await loggedIn(world, server, 'bot-limited', true);
+    const person = await server.user('dora');
+    const room = await makeRoom(world, 'dags', '--invite', person.userId);
+    await using dora = await joinAs(person, room);
+    const tasks = Array.from({ length: 60 }, (_, index) => `[[dag.tasks]]\nid = "t${index}"\ncommand = "sleep 0.2"\n`);
+    const asking = `[[dag.tasks]]\nid = "ask"\ndeps = ["t59"]\nlevel = { type = "confirmed" }\ncommand = "true"\n`;
+    const file = writeDag(world, `[dag]\nname = "wide"\n${tasks.join('')}${asking}`);
+    const accept = { CIS_DAG_HYBRID_ACCEPT_ANSWERS_FROM: person.userId };
+    const run = world.cis(['dag', 'run', file, '--room', room, '--run-id', 'w', '--flush'], {
+      env: { ...env, ...accept },
+    });
+    const asked = await dora.seen(message('ask waits for you'));
+    await react(dora, room, asked, '👍');
+    expect((await run).code).toBe(0);
+    const card = await dora.seen(message('61/61 · completed'));
+    expect(bodyOf(card).split('\n').length).toBeLessThan(15);
+    const all = await readRoom(server.url, person.accessToken, room);
+    const events = all.filter((event) => contentOf(event)['cis.txn'] !== undefined);
+    expectOnce(events);
+    // The log has four times as many events as tasks.
+    expect(events.length).toBeLessThan(30);
+    const db = must(openStorageToRead(world.home.database));
+    expect(db.prepare('SELECT last_error FROM matrix_device').pluck().get()).toBe(null);
+    db.close();
+  },
+);
 
 test('a homeserver that is down for the whole run gets all of it afterwards', { timeout: 120_000 }, async () => {
   await using world = openWorld();
