@@ -10,6 +10,10 @@ const bundled = new Set(['commander', 'smol-toml']);
 const matrix = /\/src\/(?:matrix|bridge|cli\/matrix)\//;
 const lightMatrix = /\/src\/(?:matrix\/[^/]+|matrix\/homeserver\/[^/]+|cli\/matrix\/[^/]+)\.ts$/;
 
+function roomOf(id: string): string {
+  return /\/src\/(\w+)\//.exec(id)?.[1] ?? /\/node_modules\/([\w-]+)\//.exec(id)?.[1] ?? 'shared';
+}
+
 export default defineConfig({
   input: { cli: 'src/cli/main.ts', host: 'src/host/main.ts', 'hook-main': 'src/agents/hook-main.ts' },
   platform: 'node',
@@ -24,10 +28,11 @@ export default defineConfig({
     cleanDir: true,
     comments: false,
     codeSplitting: {
-      // What several commands share comes as one file; what one alone needs stays with it.
+      // What several commands share comes as one file a room, what one alone needs stays with it: a file costs 0.22 ms to be found,
+      // and one that held all that is shared cost every command 20 ms.
       groups: [
-        { name: 'shared', minShareCount: 4, entriesAware: false, test: (id) => !matrix.test(id) },
-        { name: 'matrix', minShareCount: 4, entriesAware: false, test: lightMatrix },
+        { name: 'matrix', minShareCount: 4, entriesAware: false, test: lightMatrix, priority: 2 },
+        { name: roomOf, minShareCount: 4, entriesAware: false, test: (id) => !matrix.test(id) && !id.includes('/src/cli/'), priority: 1 },
       ],
       // Else what a group's modules import comes along: a module of `shared` must not bring `matrix`, nor the other way round.
       includeDependenciesRecursively: false,
