@@ -3,10 +3,12 @@ import { join } from 'node:path';
 import type { MatrixEvent } from 'matrix-js-sdk';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { bridgePaths } from '../../src/bridge/paths.ts';
+import { matrixFiles, readAccount, writeAccount } from '../../src/matrix/secrets.ts';
 import { openStorageToRead } from '../../src/storage/open.ts';
 import { watchCommits } from '../../src/storage/tail.ts';
 import { installTimeoutMs, must, startTestHomeserver, type TestHomeserver } from '../support/homeserver.ts';
 import { openWorld, type World } from '../support/world.ts';
+import { openProxy } from './proxy.ts';
 import { bodyOf, joinAs, loggedIn, makeRoom, message, react, writeAsking, writeDag } from './rooms.ts';
 
 let server: TestHomeserver;
@@ -210,3 +212,69 @@ test('a homeserver that is down for the whole run gets all of it afterwards', { 
     'cis.dag.run.completed',
   ]);
 });
+
+test(
+  'a bridge that is killed between an event and its acknowledgement sends it once',
+  { timeout: 120_000 },
+  async () => {
+    await using world = openWorld();
+    await using proxy = await openProxy(server.url);
+    await loggedIn(world, server, 'bot-cut');
+    const files = matrixFiles(world.home.dir);
+    const account = must(readAccount(files));
+    if (account === null) throw new Error('not logged in');
+    writeAccount(files, { ...account, homeserver: proxy.url });
+    const person = await server.user('fay');
+    const room = await makeRoom(world, 'dags', '--invite', person.userId);
+    await using fay = await joinAs(person, room);
+    const file = writeAsking(world, [['Shall I delete it?', 'Yes', 'No']]);
+    const accept = { ...env, CIS_DAG_HYBRID_ACCEPT_ANSWERS_FROM: person.userId };
+    let swallowed = proxy.swallowNextSend();
+    const run = world.cis(['dag', 'run', file, '--room', room, '--run-id', 'c', '--flush'], { env: accept });
+    const { lock } = bridgePaths(world.home);
+    for (let round = 0; round < 6; round += 1) {
+      await swallowed;
+      const { pid } = JSON.parse(readFileSync(lock, 'utf8')) as { pid: number };
+      if (round < 5) swallowed = proxy.swallowNextSend();
+      process.kill(pid, 'SIGKILL');
+      await world.cis(['dag', 'mode', 'c', 'hybrid', '--room', room], { env: accept });
+    }
+    await react(fay, room, await fay.seen(message('Shall I delete it?')), '👍');
+    expect((await run).code).toBe(0);
+    await fay.seen(message('1/1 · completed'));
+    const events = await readRoom(server.url, person.accessToken, room);
+    expectOnce(events);
+    expect(events.filter((event) => typeOf(event) === 'cis.dag.run.created')).toHaveLength(1);
+    expect(events.filter((event) => isMessage(event, 'Shall I delete it?') && !isMessage(event, '* '))).toHaveLength(1);
+  },
+);
+
+const isMessage = (event: Record<string, unknown>, part: string): boolean =>
+  typeOf(event) === 'm.room.message' && String(contentOf(event)['body']).includes(part);
+
+test(
+  'a token that is revoked in the middle of a run ends the sending, says so, and leaves the run alone',
+  {
+    timeout: 60_000,
+  },
+  async () => {
+    await using world = openWorld();
+    await loggedIn(world, server, 'bot-revoked');
+    const account = must(readAccount(matrixFiles(world.home.dir)));
+    const room = await makeRoom(world, 'dags');
+    const file = writeDag(
+      world,
+      `[dag]\nname = "d"\n[[dag.tasks]]\nid = "a"\nlevel = { type = "confirmed" }\ncommand = "true"\n`,
+    );
+    const run = world.cis(['dag', 'run', file, '--room', room, '--run-id', 'r'], { env });
+    // Made by the command, so it may not be there yet.
+    await world.cis(['dag', 'wait', 'r', '--blocked'], { env });
+    await until(world, `SELECT 1 FROM outbox WHERE lane = 'question' AND state = 'sent'`);
+    const logout = `${server.url}/_matrix/client/v3/logout`;
+    await fetch(logout, { method: 'POST', headers: { authorization: `Bearer ${account?.accessToken ?? ''}` } });
+    expect((await world.cis(['dag', 'confirm', 'r:a'], { env })).code).toBe(0);
+    expect((await run).code).toBe(0);
+    await until(world, `SELECT 1 FROM matrix_device WHERE last_error IS NOT NULL`);
+    expect((await world.cis(['matrix', 'status'])).stdout).toMatch(/last error .*(?:token|log)/);
+  },
+);

@@ -1,0 +1,43 @@
+import { createServer, request } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+/** A way to a homeserver that may swallow answers. */
+export interface Proxy extends AsyncDisposable {
+  readonly url: string;
+  /** Of the next event that is sent the server's answer is not passed on; resolves once the server has the event. */
+  swallowNextSend(): Promise<void>;
+}
+
+export async function openProxy(target: string): Promise<Proxy> {
+  let swallow: (() => void) | null = null;
+  const server = createServer((incoming, outgoing) => {
+    const { method = 'GET', headers, url = '/' } = incoming;
+    const isSend = method === 'PUT' && url.includes('/send/');
+    const upstream = request(new URL(url, target), { method, headers }, (answer) => {
+      const swallowed = isSend ? swallow : null;
+      if (swallowed !== null) {
+        swallow = null;
+        answer.resume().on('end', swallowed);
+        return;
+      }
+      outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
+      answer.pipe(outgoing);
+    });
+    upstream.on('error', () => outgoing.destroy());
+    incoming.pipe(upstream);
+    outgoing.on('close', () => upstream.destroy());
+  });
+  await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  return {
+    url: `http://127.0.0.1:${port}`,
+    swallowNextSend: () =>
+      new Promise((resolve) => {
+        swallow = resolve;
+      }),
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections();
+      await new Promise((resolve) => void server.close(resolve));
+    },
+  };
+}
