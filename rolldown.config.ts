@@ -32,7 +32,13 @@ export default defineConfig({
       // and one that held all that is shared cost every command 20 ms.
       groups: [
         { name: 'matrix', minShareCount: 4, entriesAware: false, test: lightMatrix, priority: 2 },
-        { name: roomOf, minShareCount: 4, entriesAware: false, test: (id) => !matrix.test(id) && !id.includes('/src/cli/'), priority: 1 },
+        {
+          name: roomOf,
+          minShareCount: 4,
+          entriesAware: false,
+          test: (id) => !matrix.test(id) && !id.includes('/src/cli/'),
+          priority: 1,
+        },
       ],
       // Else what a group's modules import comes along: a module of `shared` must not bring `matrix`, nor the other way round.
       includeDependenciesRecursively: false,
