@@ -6,14 +6,18 @@ export interface Proxy extends AsyncDisposable {
   readonly url: string;
   /** Of the next event that is sent the server's answer is not passed on; resolves once the server has the event. */
   swallowNextSend(): Promise<void>;
+  /** How many requests were answered with 429. */
+  refusals(): number;
 }
 
 export async function openProxy(target: string): Promise<Proxy> {
   let swallow: (() => void) | null = null;
+  let refusals = 0;
   const server = createServer((incoming, outgoing) => {
     const { method = 'GET', headers, url = '/' } = incoming;
     const isSend = method === 'PUT' && url.includes('/send/');
     const upstream = request(new URL(url, target), { method, headers }, (answer) => {
+      if (answer.statusCode === 429) refusals += 1;
       const swallowed = isSend ? swallow : null;
       if (swallowed !== null) {
         swallow = null;
@@ -30,6 +34,7 @@ export async function openProxy(target: string): Promise<Proxy> {
   await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
   return {
+    refusals: () => refusals,
     url: `http://127.0.0.1:${port}`,
     swallowNextSend: () =>
       new Promise((resolve) => {
