@@ -124,6 +124,12 @@ export const commands: readonly CommandEntry[] = [
     summary: 'the account, the homeserver and what waits to be sent',
     load: () => import('./matrix/status.ts'),
   },
+  {
+    path: 'matrix bridge',
+    summary: 'run the bridge between runs and rooms in the foreground',
+    hidden: true,
+    load: () => import('./matrix/bridge.ts'),
+  },
   { path: 'matrix create-room', summary: 'make a room', load: () => import('./matrix/create-room.ts') },
   { path: 'matrix join', summary: 'join a room', load: () => import('./matrix/join.ts') },
   { path: 'matrix leave', summary: 'leave a room', load: () => import('./matrix/leave.ts') },

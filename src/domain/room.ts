@@ -67,3 +67,18 @@ export interface BucketState {
   /** No send before this instant: the homeserver said so. */
   readonly notBefore: number;
 }
+
+/** What the homeserver said about the room of a run, when it was asked first. */
+export interface RoomPlace {
+  readonly room: string;
+  /** Where machine events go: in an encrypted room they would raise people's unread counts. Null: they may not be sent. */
+  readonly machineRoom: string | null;
+  /** Who is mentioned when somebody is needed. */
+  readonly people: readonly string[];
+  /** The definition of the DAG, where it was too large for an event. */
+  readonly dagMedia: {
+    readonly mxc: string;
+    readonly bytes: number;
+    readonly file?: Readonly<Record<string, unknown>>;
+  } | null;
+}

@@ -30,6 +30,12 @@ export function takeLock(path: string): Disposable | null {
   }
 }
 
+/** The process that holds a lock file; null when nobody alive does. */
+export function readLockHolder(path: string): number | null {
+  const holder = parseHolder(readText(path) ?? '');
+  return holder !== null && isAlive(holder.pid, holder.start) ? holder.pid : null;
+}
+
 function release(path: string, mine: string): void {
   if (readText(path) === mine) rmSync(path, { force: true });
 }

@@ -1,5 +1,5 @@
-import type { AnswerSource } from '../domain/block.ts';
-import type { RunId } from '../domain/ids.ts';
+import type { Answer, AnswerSource } from '../domain/block.ts';
+import type { RunId, TaskId } from '../domain/ids.ts';
 import type { RequestOutcome, RunRequest } from '../domain/request.ts';
 import type { Db } from './open.ts';
 
@@ -29,4 +29,29 @@ export function readOpenRequests(db: Db, run: RunId): OpenRequest[] {
 export function readOutcome(db: Db, id: number): RequestOutcome | null {
   const row = db.prepare('SELECT outcome FROM requests WHERE id = ?').get(id) as { outcome: string | null } | undefined;
   return row?.outcome ? (JSON.parse(row.outcome) as RequestOutcome) : null;
+}
+
+/** What the log and the wishes say of a question: how its session was answered, and the last wish about its task that was granted. */
+export interface AnswersOf {
+  readonly unblocked: { readonly answer: Answer | null; readonly source: AnswerSource } | null;
+  readonly request: { readonly request: RunRequest; readonly by: string; readonly via: string } | null;
+}
+
+export function readAnswersOf(db: Db, run: RunId, task: TaskId, block: string): AnswersOf {
+  const event = db
+    .prepare(
+      `SELECT body FROM events WHERE run_id = ? AND kind = 'session-unblocked' AND json_extract(body, '$.block') = ?
+       ORDER BY seq DESC LIMIT 1`,
+    )
+    .get(run, block) as { body: string } | undefined;
+  const wish = db
+    .prepare(
+      `SELECT by, via, body FROM requests WHERE run_id = ? AND json_extract(body, '$.task') = ?
+       AND json_extract(outcome, '$.kind') = 'done' ORDER BY id DESC LIMIT 1`,
+    )
+    .get(run, task) as { by: string; via: string; body: string } | undefined;
+  return {
+    unblocked: event === undefined ? null : (JSON.parse(event.body) as NonNullable<AnswersOf['unblocked']>),
+    request: wish === undefined ? null : { by: wish.by, via: wish.via, request: JSON.parse(wish.body) as RunRequest },
+  };
 }

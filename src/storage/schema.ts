@@ -159,6 +159,38 @@ const steps: readonly string[] = [
     at       INTEGER NOT NULL
   ) STRICT, WITHOUT ROWID;
   `,
+  `
+  CREATE TABLE bridge_runs (                 -- runs that a room follows
+    run_id   TEXT PRIMARY KEY REFERENCES runs (id) ON DELETE CASCADE,
+    wanted   TEXT NOT NULL,                  -- the room as it was given: an id or an alias
+    place    TEXT,                           -- RoomPlace, NULL until the homeserver was asked
+    seq      INTEGER NOT NULL,               -- events up to here are in the outbox
+    card     INTEGER,                        -- the outbox row of the card
+    shown    TEXT,                           -- what the card says
+    last_row INTEGER,                        -- the newest outbox row of the last round
+    closed   INTEGER NOT NULL DEFAULT 0,     -- 1: the room has it to its end
+    problem  TEXT
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE bridge_questions (
+    outbox_row INTEGER PRIMARY KEY,          -- of the message that asks
+    run_id     TEXT NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+    asked      TEXT NOT NULL,                -- its id: of a block, a gate, a decision
+    body       TEXT NOT NULL,                -- Question
+    outcome    TEXT                          -- what the message was edited to, NULL while it is open
+  ) STRICT;
+  CREATE INDEX bridge_questions_by_run ON bridge_questions (run_id);
+
+  CREATE TABLE bridge_inbox (                -- what people in the room said to us
+    event_id TEXT PRIMARY KEY,
+    room     TEXT NOT NULL,
+    sender   TEXT NOT NULL,
+    at       INTEGER NOT NULL,
+    body     TEXT NOT NULL,                  -- Said
+    verdict  TEXT                            -- NULL: not looked at yet
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX bridge_inbox_open ON bridge_inbox (at) WHERE verdict IS NULL;
+  `,
 ];
 
 export const schemaVersion = steps.length;

@@ -11,7 +11,7 @@ import { readLastLine } from '../../executor/last-line.ts';
 import { loadModel } from '../../executor/load.ts';
 import { releaseLease, takeLease } from '../../storage/lease.ts';
 import type { Db } from '../../storage/open.ts';
-import type { Lease } from '../../storage/read.ts';
+import { findRuns, type Lease } from '../../storage/read.ts';
 import { insertRequest } from '../../storage/request.ts';
 import { openNotifier } from '../../ui/notify.ts';
 import { askOnInterrupt } from '../../ui/interrupt.ts';
@@ -51,6 +51,7 @@ export async function driveRun(request: DriveRequest): Promise<void> {
   const lease = takeLease(db, settings.run, thisDriver(what), isHeld);
   if (!lease.ok) throw refusedBy(settings, lease.error);
   process.send?.('driving');
+  if (isFollowed(db, settings)) (await import('../../bridge/start.ts')).startBridge(request.home);
   const options = await driveOptions(request.home, db, settings, request.config, what);
   const view = openView(request, options.mask);
   const past: LoggedEvent[] = [];
@@ -83,6 +84,10 @@ export async function driveRun(request: DriveRequest): Promise<void> {
     view.close(); // a table that is left open keeps the process alive
   }
   await tell(request, end, view, options);
+}
+
+function isFollowed(db: Db, { run }: RunSettings): boolean {
+  return findRuns(db, run)[0]?.mode === 'hybrid';
 }
 
 /** On a full disk the lease stays: whoever comes next sees that its holder is dead. */

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { existsSync } from 'node:fs';
 import type { Config } from '../../config/config.ts';
+import type { LoadedConfig } from '../../config/load.ts';
 import type { RunSettings } from '../../domain/run.ts';
 import type { Db } from '../../storage/open.ts';
 import { findRuns, listUnfinishedRuns, readActiveRun, readRunSettings, type RunRow } from '../../storage/read.ts';
@@ -9,6 +10,8 @@ import { CommandError } from '../exit.ts';
 import { namedRun } from '../pick.ts';
 import { startInBackground, takeBackgroundOrder, type BackgroundOrder } from './background.ts';
 import { driveRun } from './drive.ts';
+import { insertRequest } from '../../storage/request.ts';
+import { me } from './me.ts';
 import { openToWrite } from './open-storage.ts';
 import { addRunOptions, type RunFlags } from './run-options.ts';
 import { runFile } from './run-file.ts';
@@ -41,7 +44,8 @@ function closing(db: Db | null): { readonly db: Db | null } & Disposable {
 /** Carries a run on: finished tasks stay finished, living sessions are taken over. */
 async function carryOn(text: string | undefined, flags: RunFlags): Promise<void> {
   (await needDatabase()).close();
-  const { config } = await readConfig();
+  const loaded = await readConfig();
+  const { config } = loaded;
   const order = takeBackgroundOrder();
   const db = openToWrite(home());
   const { run, state } = text === undefined ? activeRun(db) : namedRun(db, text);
@@ -53,6 +57,7 @@ async function carryOn(text: string | undefined, flags: RunFlags): Promise<void>
     ]);
   }
   const settings = order === null ? withFlags(stored, flags, config) : { ...stored, ...pickSettings(order) };
+  if (order === null) await switchMode(db, settings, flags, loaded);
   await refuseNeeds(`run ${run}`, settings, config);
   const driveFlags = {
     json: flags.json === true,
@@ -67,6 +72,19 @@ async function carryOn(text: string | undefined, flags: RunFlags): Promise<void>
     return;
   }
   await driveRun({ home: home(), db, settings, config, flags: driveFlags, what: `dag execute ${run}` });
+  if (flags.flush && findRuns(db, run)[0]?.mode === 'hybrid')
+    await (await import('./flush.ts')).flushRun(home(), db, run);
+}
+
+/** `--hybrid` and `--local` on a run that is carried on are the first thing its driver is told. */
+async function switchMode(db: Db, { run, dag, room, matrix }: RunSettings, flags: RunFlags, loaded: LoadedConfig) {
+  const now = findRuns(db, run)[0];
+  const wanted = flags.local ? 'local' : flags.hybrid || flags.room !== undefined ? 'hybrid' : null;
+  if (wanted === null || now === undefined || (wanted === now.mode && flags.room === undefined)) return;
+  const given = flags.room ?? now.room ?? room ?? dag.matrix.room ?? loaded.config.dag.room_id;
+  const into = wanted === 'local' ? null : await (await import('./hybrid.ts')).checkRoom(given, matrix, loaded);
+  insertRequest(db, run, { kind: 'mode', mode: wanted, room: into }, me(), Date.now());
+  if (wanted === 'hybrid') (await import('../../bridge/start.ts')).startBridge(home());
 }
 
 function pickSettings({ maxWorkers, defaultAgent, agentMode, vars }: BackgroundOrder): Partial<RunSettings> {
@@ -75,7 +93,7 @@ function pickSettings({ maxWorkers, defaultAgent, agentMode, vars }: BackgroundO
 
 /** What the flags say holds for this driver; the run's own settings stay as they were. */
 function withFlags(settings: RunSettings, flags: RunFlags, { agents }: Config): RunSettings {
-  if (flags.hybrid || flags.matrix || flags.room !== undefined) needMode(flags.matrix ? 'matrix' : 'hybrid');
+  if (flags.matrix) needMode('matrix');
   return {
     ...settings,
     maxWorkers: flags.maxWorkers ?? settings.maxWorkers,

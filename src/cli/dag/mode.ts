@@ -1,5 +1,10 @@
 import { Argument, type Command } from 'commander';
 import type { RunMode } from '../../domain/run.ts';
+import { findRuns, readRunSettings } from '../../storage/read.ts';
+import type { RunId } from '../../domain/ids.ts';
+import type { Db } from '../../storage/open.ts';
+import { home, readConfig } from '../context.ts';
+import { CommandError } from '../exit.ts';
 import { needMode } from './run-choice.ts';
 import { openRun, wish, type WishOptions } from './wish.ts';
 
@@ -12,6 +17,18 @@ export function command(into: Command): Command {
     .action(async (text: string, wanted: RunMode, options: WishOptions & { readonly room?: string }) => {
       const { db, run } = await openRun(text);
       const mode = needMode(wanted);
-      await wish(db, run, { kind: 'mode', mode, room: options.room ?? null }, options.json === true);
+      const room = mode === 'local' ? null : await findRoom(db, run, options.room);
+      await wish(db, run, { kind: 'mode', mode, room }, options.json === true);
+      if (mode === 'hybrid') (await import('../../bridge/start.ts')).startBridge(home());
     });
+}
+
+/** The room that was named, else the one the run had, else that of its file, else that of the config. */
+async function findRoom(db: Db, run: RunId, given: string | undefined): Promise<string> {
+  const loaded = await readConfig();
+  const settings = readRunSettings(db, run);
+  const [row] = findRuns(db, run);
+  if (settings === null || row === undefined) throw new CommandError('not-found', `no run "${run}"`);
+  const room = given ?? row.room ?? settings.room ?? settings.dag.matrix.room ?? loaded.config.dag.room_id;
+  return (await import('./hybrid.ts')).checkRoom(room, settings.matrix, loaded);
 }

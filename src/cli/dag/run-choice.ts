@@ -24,13 +24,14 @@ export function chooseRun(dag: Dag, flags: RunFlags, loaded: LoadedConfig): RunC
     if (flag !== undefined) return flag;
     return origins.get(path)?.kind === 'env' ? configured : (inFile ?? configured);
   };
+  const mode = chooseMode(flags, loaded);
   const agent = choose(flags.agent ?? undefined, 'dag.default_agent', dag.defaultAgent, config.dag.default_agent);
   return {
-    mode: chooseMode(flags, loaded),
+    mode,
     room: choose(flags.room ?? undefined, 'dag.room_id', dag.matrix.room, config.dag.room_id),
     maxWorkers: choose(flags.maxWorkers, 'dag.max_workers', dag.maxWorkers, config.dag.max_workers),
     defaultAgent: agent === null ? null : needAgent(agent, config.agents),
-    agentMode: flags.mode ?? (isWatched(flags) ? 'interactive' : 'oneshot'),
+    agentMode: flags.mode ?? (isWatched(flags, mode) ? 'interactive' : 'oneshot'),
   };
 }
 
@@ -44,20 +45,22 @@ export function needAgent(name: string, tables: Readonly<Record<string, unknown>
 function chooseMode(flags: RunFlags, { config }: LoadedConfig): RunMode {
   const given = (['local', 'hybrid', 'matrix'] as const).filter((mode) => flags[mode] === true);
   if (given.length > 1) throw new CommandError('usage', `--${given.join(' and --')} do not go together`);
-  const mode = given[0] ?? (flags.room === undefined ? config.dag.default_mode : 'hybrid');
-  return needMode(mode);
+  const mode = needMode(given[0] ?? (flags.room === undefined ? config.dag.default_mode : 'hybrid'));
+  if (mode === 'local' || config.dagMatrix.enabled) return mode;
+  process.stderr.write('cis: nothing is sent to a room: `enabled = false` in `[dag.matrix]` of the config\n');
+  return 'local';
 }
 
 /** Refuses a mode whose machinery is not there. */
 export function needMode(mode: RunMode): RunMode {
-  if (mode === 'local') return mode;
-  throw new CommandError('usage', `${mode} mode needs the Matrix part of cis, which this version does not have yet`, [
-    'local mode is there: --local, or `cis dag mode RUN local`',
+  if (mode !== 'matrix') return mode;
+  throw new CommandError('usage', `${mode} mode needs nodes, which this version of cis does not have yet`, [
+    'local and hybrid mode are there: --local, --hybrid, or `cis dag mode RUN hybrid`',
   ]);
 }
 
 /** Somebody may look at the sessions: agents then run with their own screens. */
-function isWatched(flags: RunFlags): boolean {
-  const asked = flags.detach === true || flags.hybrid === true || flags.matrix === true || process.stdout.isTTY;
+function isWatched(flags: RunFlags, mode: RunMode): boolean {
+  const asked = flags.detach === true || mode !== 'local' || process.stdout.isTTY;
   return asked && (process.env['CI'] ?? '') === '' && flags.wait;
 }

@@ -27,6 +27,7 @@ export async function runFile(file: string, flags: RunFlags): Promise<void> {
   const choice = { ...chooseRun(dag, flags, loaded), dag, vars };
   if (flags.dryRun) return dryRun(choice, flags, loaded);
   await refuseNeeds(file, choice, loaded.config);
+  const given = { ...choice, room: await findRoom(choice, loaded) };
   const driveFlags = { json: flags.json === true, noWait: !flags.wait, paused: flags.paused === true };
   if (!flags.detach) {
     const more = { isBackground: false, takeover: false };
@@ -34,14 +35,23 @@ export async function runFile(file: string, flags: RunFlags): Promise<void> {
     const idleMs = loaded.config.host.idle_exit_secs * 1000;
     await using host = connectAhead({ home: home(), what, start: true, idleMs });
     const db = openToWrite(home());
-    const settings = create(db, { ...choice, ...(await findRepositories(dag)) }, flags);
+    const settings = create(db, { ...given, ...(await findRepositories(dag)) }, flags);
     const { config } = loaded;
-    const given = { flags: { ...driveFlags, ...more }, what, connect: host.connect };
-    return await driveRun({ home: home(), db, settings, config, ...given });
+    const how = { flags: { ...driveFlags, ...more }, what, connect: host.connect };
+    await driveRun({ home: home(), db, settings, config, ...how });
+    if (flags.flush && settings.mode === 'hybrid')
+      await (await import('./flush.ts')).flushRun(home(), db, settings.run);
+    return;
   }
-  const settings = create(openToWrite(home()), { ...choice, ...(await findRepositories(dag)) }, flags);
+  const settings = create(openToWrite(home()), { ...given, ...(await findRepositories(dag)) }, flags);
   await startInBackground(home(), settings, { ...driveFlags, takeover: false });
   process.stdout.write(flags.json ? `${JSON.stringify({ run: settings.run })}\n` : `${settings.run}\n`);
+}
+
+/** The room of a hybrid run must be there, and as the file wants it, before anything starts. */
+async function findRoom({ mode, room, dag }: Chosen, loaded: LoadedConfig): Promise<string | null> {
+  if (mode !== 'hybrid') return room;
+  return (await import('./hybrid.ts')).checkRoom(room, dag.matrix, loaded);
 }
 
 type Chosen = RunChoice & Pick<RunSettings, 'dag' | 'vars'>;

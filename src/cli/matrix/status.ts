@@ -4,9 +4,12 @@ import { readState, runningPid } from '../../matrix/homeserver/synapse.ts';
 import { openHttp } from '../../matrix/http.ts';
 import type { Account } from '../../matrix/secrets.ts';
 import { readDevice, type DeviceRow } from '../../storage/device.ts';
+import { readBridgePid } from '../../bridge/start.ts';
+import { listOpenBridgeRuns, lastSeq } from '../../storage/bridge.ts';
 import { listParked, summarizeOutbox, unpark, type ParkedRow } from '../../storage/outbox.ts';
+import type { Db } from '../../storage/open.ts';
 import type { OutboxSummary } from '../../domain/room.ts';
-import { openDatabase, print, printJson } from '../context.ts';
+import { home, openDatabase, print, printJson } from '../context.ts';
 import { files, findAccount, openWriter } from './context.ts';
 
 export function command(into: Command): Command {
@@ -34,7 +37,19 @@ interface Status {
   readonly device: DeviceRow | null;
   readonly outbox: OutboxSummary;
   readonly parked: readonly ParkedRow[];
+  /** Runs that a room does not have to their end. */
+  readonly runs: readonly FollowedRun[];
+  readonly bridgePid: number | null;
   readonly server: { readonly url: string; readonly pid: number | null } | null;
+}
+
+interface FollowedRun {
+  readonly run: string;
+  readonly room: string;
+  /** Events up to here are in the outbox, of so many. */
+  readonly seq: number;
+  readonly last: number;
+  readonly problem: string | null;
 }
 
 const emptyOutbox: OutboxSummary = { waiting: 0, sent: 0, parked: 0, oldestAt: null, lastError: null };
@@ -49,8 +64,16 @@ async function readStatus(): Promise<Status> {
     device: db === null ? null : readDevice(db),
     outbox: db === null ? emptyOutbox : summarizeOutbox(db),
     parked: db === null ? [] : listParked(db, 10),
+    runs: db === null ? [] : listFollowed(db),
+    bridgePid: readBridgePid(home()),
     server: own === null ? null : { url: `http://127.0.0.1:${own.port}`, pid: runningPid(files().homeserver) },
   };
+}
+
+function listFollowed(db: Db): FollowedRun[] {
+  return listOpenBridgeRuns(db).map(({ run, wanted, seq, problem }) => {
+    return { run, room: wanted, seq, last: lastSeq(db, run), problem };
+  });
 }
 
 async function problemOf(account: Account): Promise<string | null> {
@@ -59,7 +82,7 @@ async function problemOf(account: Account): Promise<string | null> {
   return answer.ok ? null : describeFailure(answer.error);
 }
 
-function render({ account, problem, device, outbox, parked, server }: Status): string[] {
+function render({ account, problem, device, outbox, parked, server, runs, bridgePid }: Status): string[] {
   const limit = device?.limit ?? null;
   return [
     account === null
@@ -73,16 +96,22 @@ function render({ account, problem, device, outbox, parked, server }: Status): s
       ? []
       : [`limit       ${limit === null ? 'lifted' : `${limit.perSecond} events/s, ${limit.burst} at once`}`]),
     `outbox      ${outbox.waiting} waiting, ${outbox.sent} sent, ${outbox.parked} set aside${ageOf(outbox.oldestAt)}`,
+    `bridge      ${bridgePid === null ? 'not needed now' : `runs, pid ${bridgePid}`}`,
+    ...runs.map((one) => `follows     ${one.run} in ${one.room}: event ${one.seq} of ${one.last}${problemWords(one)}`),
     ...(outbox.lastError === null ? [] : [`last error  ${outbox.lastError}`]),
     ...parked.map((row) => `set aside   ${row.type} for ${row.room}: ${row.reason}`),
   ];
+}
+
+function problemWords({ problem }: FollowedRun): string {
+  return problem === null ? '' : ` (${problem})`;
 }
 
 function ageOf(oldestAt: number | null): string {
   return oldestAt === null ? '' : `, the oldest since ${new Date(oldestAt).toISOString()}`;
 }
 
-function toJson({ account, problem, device, outbox, parked, server }: Status): object {
+function toJson({ account, problem, device, outbox, parked, server, runs, bridgePid }: Status): object {
   return {
     user_id: account?.userId ?? null,
     device_id: account?.deviceId ?? null,
@@ -99,6 +128,8 @@ function toJson({ account, problem, device, outbox, parked, server }: Status): o
       last_error: outbox.lastError,
     },
     parked: parked.map((row) => ({ id: row.id, room_id: row.room, type: row.type, reason: row.reason, at: row.at })),
+    bridge: { pid: bridgePid },
+    follows: runs.map(({ run, room, seq, last, problem: why }) => ({ run, room, seq, last_seq: last, problem: why })),
     own_homeserver: server,
   };
 }

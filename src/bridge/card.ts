@@ -1,0 +1,161 @@
+import { formatDuration } from '../domain/duration.ts';
+import type { RunPicture, TaskPicture } from '../domain/picture.ts';
+import type { TaskId } from '../domain/ids.ts';
+import { settled, type TaskStateKind } from '../domain/task.ts';
+import { describeFailure, describeSkip, stateWords } from '../domain/words.ts';
+import type { Message } from './message.ts';
+import { escapeHtml, oneLine } from './text.ts';
+
+/** More tasks than these are not listed one by one. */
+const mostListed = 25;
+/** Of a long run, so many of each group are named. */
+const mostNamed = 8;
+
+const runIcons = {
+  created: '▶',
+  running: '▶',
+  paused: '⏸',
+  'rolling-back': '↩',
+  completed: '✅',
+  failed: '❌',
+  aborted: '⛔',
+} as const satisfies Record<RunPicture['state'], string>;
+
+const taskIcons = {
+  pending: '▫️',
+  gated: '✋',
+  ready: '▫️',
+  starting: '⏳',
+  running: '⏳',
+  blocked: '✋',
+  'waiting-retry': '🔁',
+  lost: '❔',
+  undecided: '✋',
+  completed: '✅',
+  failed: '❌',
+  skipped: '⏭',
+  cancelled: '🚫',
+} as const satisfies Record<TaskStateKind, string>;
+
+const waitsForPerson: readonly TaskStateKind[] = ['blocked', 'gated', 'undecided'];
+
+/** The card of a run: a first line that stands alone, then a line a task, or by groups when there are many. */
+export function renderCard(picture: RunPicture): Message {
+  const title = titleOf(picture);
+  const lines = picture.tasks.size <= mostListed ? listAll(picture) : listGroups(picture);
+  const run = `run ${picture.run}`;
+  const reason = picture.reason === null ? [] : [oneLine(reasonOf(picture, picture.reason))];
+  return {
+    body: [title, ...reason, ...lines.map(({ body }) => body), run].join('\n'),
+    html: [
+      `<b>${escapeHtml(title)}</b>`,
+      ...reason.map(escapeHtml),
+      ...lines.map(({ html }) => html),
+      `run <code>${escapeHtml(picture.run)}</code>`,
+    ].join('<br>'),
+  };
+}
+
+/** `▶ refactor-api · 3/6 · 1 waiting for you`. */
+export function titleOf(picture: RunPicture): string {
+  const done = countOf(picture, ['completed', 'skipped']);
+  const waiting = countOf(picture, waitsForPerson);
+  const failed = countOf(picture, ['failed']);
+  const parts = [
+    `${runIcons[picture.state]} ${oneLine(picture.dag, 80)}`,
+    `${done}/${picture.tasks.size}`,
+    ...(waiting > 0 ? [`${waiting} waiting for you`] : []),
+    ...(failed > 0 ? [`${failed} failed`] : []),
+    ...stateWord(picture),
+  ];
+  return parts.join(' · ');
+}
+
+function stateWord({ state, startedAt, endedAt }: RunPicture): string[] {
+  if (state === 'created' || state === 'running') return [];
+  const word = state === 'rolling-back' ? 'rolling back' : state;
+  return startedAt === null || endedAt === null ? [word] : [`${word} in ${formatDuration(endedAt - startedAt)}`];
+}
+
+function reasonOf(picture: RunPicture, reason: string): string {
+  return picture.state === 'paused' ? `paused by ${reason}` : reason;
+}
+
+function listAll(picture: RunPicture): Message[] {
+  return [...picture.tasks.values()].toSorted((a, b) => a.position - b.position).map(lineOf);
+}
+
+function lineOf(task: TaskPicture): Message {
+  const icon = task.detail.kind === 'failure' && task.detail.debt ? '⚠️' : taskIcons[task.kind];
+  const said = describe(task);
+  const rest = said === '' ? '' : ` · ${said}`;
+  return {
+    body: `${icon} ${task.task}${rest}`,
+    html: `${icon} <code>${escapeHtml(task.task)}</code>${escapeHtml(rest)}`,
+  };
+}
+
+function describe({ kind, agent, startedAt, endedAt, detail, attempt }: TaskPicture): string {
+  const again = attempt > 1 ? [`attempt ${attempt}`] : [];
+  const took = startedAt !== null && endedAt !== null ? [formatDuration(endedAt - startedAt)] : [];
+  const who = agent === null ? [] : [oneLine(agent, 40)];
+  switch (kind) {
+    case 'pending':
+    case 'ready':
+      return '';
+    case 'completed':
+      return [...took, ...again].join(' · ');
+    case 'starting':
+    case 'running':
+      return [...who, ...again].join(' · ');
+    case 'failed':
+    case 'waiting-retry':
+      return [...(detail.kind === 'failure' ? [oneLine(describeFailure(detail.failure))] : []), ...again].join(' · ');
+    case 'skipped':
+      return detail.kind === 'skip' ? oneLine(describeSkip(detail.reason)) : stateWords[kind];
+    case 'cancelled':
+      return detail.kind === 'reason' ? oneLine(detail.text) : stateWords[kind];
+    case 'gated':
+    case 'blocked':
+    case 'undecided':
+    case 'lost':
+      return [stateWords[kind], ...who].join(' · ');
+  }
+}
+
+/** Counts of all, names of those that somebody may have to do with. */
+function listGroups(picture: RunPicture): Message[] {
+  const counts = (Object.keys(taskIcons) as TaskStateKind[])
+    .filter((kind) => countOf(picture, [kind]) > 0)
+    .map((kind) => `${taskIcons[kind]} ${countOf(picture, [kind])} ${stateWords[kind]}`);
+  const groups = [waitsForPerson, ['failed'], ['running', 'starting', 'waiting-retry', 'lost']] as const;
+  const summary = counts.join(' · ');
+  return [{ body: summary, html: escapeHtml(summary) }, ...groups.flatMap((kinds) => nameSome(picture, kinds))];
+}
+
+function nameSome(picture: RunPicture, kinds: readonly TaskStateKind[]): Message[] {
+  const ids = kinds.flatMap((kind) => [...(picture.byKind.get(kind) ?? [])]);
+  const tasks = ids.flatMap((id: TaskId) => picture.tasks.get(id) ?? []).toSorted((a, b) => a.position - b.position);
+  const more = tasks.length - mostNamed;
+  const rest = more > 0 ? [{ body: `… and ${more} more like these`, html: `… and ${more} more like these` }] : [];
+  return [...tasks.slice(0, mostNamed).map(lineOf), ...rest];
+}
+
+function countOf(picture: RunPicture, kinds: readonly TaskStateKind[]): number {
+  return kinds.reduce((sum, kind) => sum + (picture.byKind.get(kind)?.size ?? 0), 0);
+}
+
+/** How far a run is, as machines read it. */
+export function progressOf(picture: RunPicture) {
+  return {
+    total: picture.tasks.size,
+    completed: countOf(picture, ['completed']),
+    failed: countOf(picture, ['failed']),
+    running: countOf(picture, ['running', 'starting']),
+    blocked: countOf(picture, waitsForPerson),
+    skipped: countOf(
+      picture,
+      (Object.keys(settled) as TaskStateKind[]).filter((kind) => kind === 'skipped' || kind === 'cancelled'),
+    ),
+  };
+}

@@ -1,0 +1,147 @@
+import { existsSync } from 'node:fs';
+import { recordingPath } from '../config/home.ts';
+import type { AnswerSource } from '../domain/block.ts';
+import { parseSessionId, type RunId, type SessionId } from '../domain/ids.ts';
+import type { RunRequest } from '../domain/request.ts';
+import { unreachable } from '../domain/unreachable.ts';
+import { describeHostError } from '../host/client.ts';
+import { renderTranscript } from '../host/transcript.ts';
+import { listRunsOfRoom } from '../storage/bridge.ts';
+import type { Db } from '../storage/open.ts';
+import { readPicture } from '../storage/read-picture.ts';
+import { readAttempts, readRunSettings } from '../storage/read.ts';
+import { withHosts, type ActOptions } from './act.ts';
+import { renderCard, titleOf } from './card.ts';
+import { plainMessage, type Message } from './message.ts';
+import type { RoomCommand } from './parse-command.ts';
+import { escapeHtml, plainText } from './text.ts';
+
+export interface CommandOptions extends ActOptions {
+  readonly db: Db;
+  readonly broadcastOutput: boolean;
+  readonly mask: (text: string) => string;
+}
+
+const help = [
+  ['!cis runs', 'the runs that this room follows'],
+  ['!cis status [RUN]', 'how a run stands'],
+  ['!cis logs RUN:TASK', 'the last lines of a session'],
+  ['!cis pause RUN', 'start nothing new'],
+  ['!cis resume RUN', 'go on'],
+  ['!cis kill RUN:TASK', 'end a session'],
+] as const;
+
+/** Does what a person of the room asks, to runs of this room only, and returns what to say. */
+export async function carryOut(
+  options: CommandOptions,
+  room: string,
+  command: RoomCommand,
+  source: AnswerSource,
+): Promise<Message> {
+  switch (command.kind) {
+    case 'help':
+      return {
+        body: help.map(([words, what]) => `${words}: ${what}`).join('\n'),
+        html: help.map(([words, what]) => `<code>${escapeHtml(words)}</code>: ${what}`).join('<br>'),
+      };
+    case 'runs':
+      return describeRuns(options, room);
+    case 'status':
+      return withRun(options, room, command.run, (run) => describeRun(options, run));
+    case 'pause':
+    case 'resume':
+      return withRun(options, room, command.run, (run) => tell(options, run, { kind: command.kind }, source));
+    case 'logs':
+      return withSession(options, room, command.session, async (session) => showLogs(options, session));
+    case 'kill':
+      return withSession(options, room, command.session, (session) => kill(options, session));
+    default:
+      return unreachable(command);
+  }
+}
+
+function describeRuns({ db }: CommandOptions, room: string): Message {
+  const pictures = listRunsOfRoom(db, room, 10).flatMap((run) => readPicture(db, run) ?? []);
+  if (pictures.length === 0) return plainMessage('This room follows no run yet.');
+  return {
+    body: pictures.map((picture) => `${picture.run}  ${titleOf(picture)}`).join('\n'),
+    html: pictures.map((one) => `<code>${escapeHtml(one.run)}</code> ${escapeHtml(titleOf(one))}`).join('<br>'),
+  };
+}
+
+async function withRun(
+  { db }: CommandOptions,
+  room: string,
+  text: string | null,
+  use: (run: RunId) => Promise<Message>,
+): Promise<Message> {
+  const runs = listRunsOfRoom(db, room, 1000);
+  if (text === null) {
+    const newest = runs[0];
+    return newest === undefined ? plainMessage('This room follows no run yet.') : use(newest);
+  }
+  const fitting = runs.includes(text as RunId) ? [text as RunId] : runs.filter((run) => run.startsWith(text));
+  const [run] = fitting;
+  if (run === undefined) return plainMessage(`This room has no such run. See: !cis runs`);
+  return fitting.length > 1 ? plainMessage(`That may be any of ${fitting.slice(0, 5).join(', ')}.`) : use(run);
+}
+
+async function describeRun({ db }: CommandOptions, run: RunId): Promise<Message> {
+  const picture = readPicture(db, run);
+  return picture === null ? plainMessage('The run was removed.') : renderCard(picture);
+}
+
+async function tell({ ask }: CommandOptions, run: RunId, request: RunRequest, source: AnswerSource): Promise<Message> {
+  const outcome = await ask(run, request, source);
+  switch (outcome.kind) {
+    case 'done':
+      return plainMessage(outcome.said);
+    case 'refused':
+      return plainMessage(outcome.reason);
+    case 'failed':
+      return plainMessage(`run ${run} could not be told (${outcome.end.kind})`);
+    default:
+      return unreachable(outcome);
+  }
+}
+
+/** Finds the session that `RUN:TASK` or `RUN:TASK#N` means; without a number its latest attempt. */
+async function withSession(
+  options: CommandOptions,
+  room: string,
+  text: string,
+  use: (session: SessionId) => Promise<Message>,
+): Promise<Message> {
+  const parts = parseSessionId(text);
+  if (!parts.ok) return plainMessage('Name a session as RUN:TASK. See: !cis status');
+  return withRun(options, room, parts.value.run, async (run) => {
+    const { task, attempt } = parts.value;
+    const attempts = readAttempts(options.db, run).filter((one) => one.task === task);
+    const found = text.includes('#') ? attempts.find((one) => one.attempt === attempt) : attempts.at(-1);
+    return found === undefined ? plainMessage('There is no such session. See: !cis status') : use(found.session);
+  });
+}
+
+async function showLogs({ db, home, broadcastOutput, mask }: CommandOptions, session: SessionId): Promise<Message> {
+  const parts = parseSessionId(session);
+  const settings = parts.ok ? readRunSettings(db, parts.value.run) : null;
+  if (!parts.ok || settings === null) return plainMessage('The run was removed.');
+  const { matrix } = settings;
+  if (matrix.sensitive || !(matrix.broadcastOutput ?? broadcastOutput)) {
+    return plainMessage(`Outputs of this run stay where it runs (broadcast_output is off): cis dag logs ${session}`);
+  }
+  const path = recordingPath(home, parts.value.run, parts.value.task, parts.value.attempt);
+  const lines = existsSync(path) ? mask(renderTranscript(path)).trimEnd().split('\n').slice(-30) : [];
+  const shown = plainText(lines.join('\n'), { chars: 4000, lines: 30 });
+  if (shown === '') return plainMessage(`${session} has written nothing.`);
+  return { body: shown, html: `<pre><code>${escapeHtml(shown)}</code></pre>` };
+}
+
+async function kill({ home }: CommandOptions, session: SessionId): Promise<Message> {
+  const said = await withHosts(home, async (host, sessions) => {
+    if (!sessions.some((one) => one.session === session && one.state.kind !== 'ended')) return null;
+    const reply = await host.request({ kind: 'kill', session, signal: 'SIGTERM', graceMs: 5000, cause: 'user' });
+    return reply.ok ? `killed ${session}` : describeHostError(reply.error);
+  });
+  return plainMessage(said ?? `${session} is not alive.`);
+}

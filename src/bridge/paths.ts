@@ -1,0 +1,12 @@
+import { join } from 'node:path';
+import type { Home } from '../config/home.ts';
+
+export interface BridgePaths {
+  /** Held by the bridge while it lives; has its pid. */
+  readonly lock: string;
+  readonly log: string;
+}
+
+export function bridgePaths(home: Home): BridgePaths {
+  return { lock: join(home.run, 'bridge.pid'), log: join(home.logs, 'bridge.log') };
+}

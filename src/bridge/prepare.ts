@@ -1,0 +1,128 @@
+import { err, ok, type Result } from '../domain/result.ts';
+import type { RoomPlace } from '../domain/room.ts';
+import type { RunSettings } from '../domain/run.ts';
+import { describeFailure, isPassing, type MatrixFailure } from '../matrix/failure.ts';
+import type { RoomListing, RoomTransport } from '../matrix/port.ts';
+import { writeEncryption } from '../storage/device.ts';
+import type { Db } from '../storage/open.ts';
+import { dagText, needsMedia } from './machine.ts';
+
+export interface PrepareOptions {
+  readonly db: Db;
+  readonly transport: RoomTransport;
+  /** Who may answer, by the config; empty: whoever has power level 50. */
+  readonly acceptFrom: readonly string[];
+  readonly mask: (text: string) => string;
+}
+
+/** How a problem that passes begins, where it is kept. */
+export const passingMark = 'waits: ';
+
+/** Why there is no place yet. */
+export interface PrepareProblem {
+  /** It will be tried again. */
+  readonly passing: boolean;
+  readonly said: string;
+}
+
+/** Asks the homeserver what a run's room is: its id, where machine events go, whom to mention. Joins when invited. */
+export async function prepareRoom(
+  options: PrepareOptions,
+  settings: RunSettings,
+  wanted: string,
+): Promise<Result<RoomPlace, PrepareProblem>> {
+  const { transport, db } = options;
+  const listing = await findRoom(transport, wanted);
+  if (!listing.ok) return err(problem(`the room ${wanted}`, listing.error));
+  const { room, encrypted } = listing.value;
+  writeEncryption(db, room, encrypted ? 'encrypted' : 'plain');
+  const { matrix } = settings;
+  if ((matrix.encrypted || matrix.sensitive) && !encrypted) {
+    return err({
+      passing: false,
+      said: `${wanted} is not encrypted, and run ${settings.run} asks for that: nothing is sent`,
+    });
+  }
+  const people = await findPeople(options, room);
+  if (!people.ok) return err(problem(`the members of ${wanted}`, people.error));
+  const machineRoom = await findMachineRoom(options, room, encrypted);
+  if (!machineRoom.ok) return err(problem(`the machine room of ${wanted}`, machineRoom.error));
+  const dagMedia = await uploadDag(options, settings, encrypted);
+  if (!dagMedia.ok) return err(problem('the upload of the DAG', dagMedia.error));
+  return ok({ room, people: people.value, machineRoom: machineRoom.value, dagMedia: dagMedia.value });
+}
+
+function problem(what: string, failure: MatrixFailure): PrepareProblem {
+  return { passing: isPassing(failure), said: `${what}: ${describeFailure(failure)}` };
+}
+
+/** The room by its id or alias; one we are not in is joined, as after an invitation. */
+export async function findRoom(
+  { rooms }: Pick<RoomTransport, 'rooms'>,
+  wanted: string,
+): Promise<Result<RoomListing, MatrixFailure>> {
+  const room = await rooms.resolve(wanted);
+  if (!room.ok) return room;
+  const listing = await rooms.describe(room.value);
+  if (listing.ok || listing.error.kind !== 'forbidden') return listing;
+  const joined = await rooms.join(wanted);
+  return joined.ok ? rooms.describe(joined.value) : joined;
+}
+
+async function findPeople(
+  { transport, acceptFrom }: PrepareOptions,
+  room: string,
+): Promise<Result<readonly string[], MatrixFailure>> {
+  const { rooms, userId } = transport;
+  const members = await rooms.members(room);
+  if (!members.ok) return members;
+  const levels = await rooms.powerLevels(room);
+  if (!levels.ok) return levels;
+  const others = members.value.map((member) => member.userId).filter((user) => user !== userId);
+  return ok(
+    others.filter((user) => mayAnswer(user, acceptFrom, (one) => levels.value.levelOf(one))).slice(0, mostMentioned),
+  );
+}
+
+const mostMentioned = 20;
+
+/** The config's list decides; without one, the room's power level 50. */
+export function mayAnswer(user: string, acceptFrom: readonly string[], levelOf: (user: string) => number): boolean {
+  return acceptFrom.length > 0 ? acceptFrom.includes(user) : levelOf(user) >= 50;
+}
+
+async function findMachineRoom(
+  { transport, db }: PrepareOptions,
+  room: string,
+  encrypted: boolean,
+): Promise<Result<string | null, MatrixFailure>> {
+  const { rooms, userId } = transport;
+  const state = encrypted ? await rooms.readState(room, 'cis.machine_room', '') : ok(null);
+  if (!state.ok) return state;
+  const given = state.value?.['room_id'];
+  if (typeof given === 'string' && given !== '') {
+    const companion = await findRoom(transport, given);
+    // In the clear beside an encrypted room: what it protects would be read there.
+    if (companion.ok && companion.value.encrypted) {
+      writeEncryption(db, given, 'encrypted');
+      return ok(given);
+    }
+  }
+  const levels = await rooms.powerLevels(room);
+  if (!levels.ok) return levels;
+  return ok(levels.value.levelOf(userId) >= levels.value.neededFor('cis.dag.task.status', false) ? room : null);
+}
+
+async function uploadDag(
+  { transport, mask }: PrepareOptions,
+  settings: RunSettings,
+  encrypt: boolean,
+): Promise<Result<RoomPlace['dagMedia'], MatrixFailure>> {
+  const text = dagText(settings, mask);
+  if (!needsMedia(text)) return ok(null);
+  const bytes = Buffer.from(text);
+  const uploaded = await transport.media.upload(bytes, 'application/json', { name: 'dag.json', encrypt });
+  if (!uploaded.ok) return uploaded;
+  const { mxc, file } = uploaded.value;
+  return ok({ mxc, bytes: bytes.length, ...(file === null ? {} : { file }) });
+}

@@ -1,0 +1,93 @@
+import { constants, setPriority } from 'node:os';
+import type { Home } from '../config/home.ts';
+import { makePrivateDir } from '../config/private-dir.ts';
+import { isHolderAlive } from '../executor/identity.ts';
+import { takeLock } from '../host/lock.ts';
+import { matrixFiles, readAccount } from '../matrix/secrets.ts';
+import { listOpenBridgeRuns, hasNewRuns, type BridgeRun } from '../storage/bridge.ts';
+import { writeLastError } from '../storage/device.ts';
+import type { Db } from '../storage/open.ts';
+import { summarizeOutbox } from '../storage/outbox.ts';
+import { findRuns, readLease } from '../storage/read.ts';
+import { connectDevice, type Connection } from './connect.ts';
+import { bridgePaths } from './paths.ts';
+import { passingMark } from './prepare.ts';
+import { openWork, type WorkOptions } from './work.ts';
+
+export type ServeOptions = Omit<WorkOptions, 'connection' | 'isNeeded' | 'signal'> & {
+  readonly home: Home;
+  readonly db: Db;
+  readonly signal: AbortSignal;
+  readonly say: (line: string) => void;
+};
+
+/** Another process has the device for a moment, as `cis matrix verify` does. */
+const lockedRetryMs = 2000;
+
+/** Serves the rooms of a home until nothing needs them, or until the signal. False: another bridge does so already. */
+export async function serveBridge(options: ServeOptions): Promise<boolean> {
+  const { home, db, signal } = options;
+  makePrivateDir(home.run);
+  for (let isFirst = true; ; isFirst = false) {
+    const lock = takeLock(bridgePaths(home).lock);
+    if (lock === null) return !isFirst;
+    try {
+      setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
+      if (!(await serveOnce(options))) return true;
+    } finally {
+      lock[Symbol.dispose]();
+    }
+    // A run that came between our last look and the end of the lock has seen a living bridge.
+    if (signal.aborted || !isNeeded(db)) return true;
+  }
+}
+
+/** False: there is no use in trying again. */
+async function serveOnce(options: ServeOptions): Promise<boolean> {
+  const { db, say, signal } = options;
+  const connection = await connect(options);
+  if (connection === null) return false;
+  try {
+    const end = await openWork({ ...options, connection, isNeeded: () => isNeeded(db) });
+    if (end === null) return !signal.aborted;
+    writeLastError(db, end);
+    say(end);
+    return false;
+  } finally {
+    await connection.transport.close();
+  }
+}
+
+async function connect({ home, db, signal, say }: ServeOptions): Promise<Connection | null> {
+  const files = matrixFiles(home.dir);
+  for (let said = ''; !signal.aborted;) {
+    const account = readAccount(files);
+    if (!account.ok || account.value === null) {
+      say(account.ok ? 'not logged in: cis matrix login' : account.error);
+      return null;
+    }
+    const connection = await connectDevice(files, account.value, db);
+    if (connection.ok) return connection.value;
+    if (connection.error.detail !== said) say(connection.error.detail);
+    said = connection.error.detail;
+    writeLastError(db, said);
+    if (connection.error.kind === 'damaged') return null;
+    await new Promise((resolve) => void setTimeout(resolve, lockedRetryMs));
+  }
+  return null;
+}
+
+/** Whether a run lives that the room follows, or something waits to be sent. */
+function isNeeded(db: Db): boolean {
+  if (hasNewRuns(db) || summarizeOutbox(db).waiting > 0) return true;
+  return listOpenBridgeRuns(db).some((run) => needsRoom(db, run));
+}
+
+/** A run that ended is needed until the room has its end; one that nobody drives changes no more. */
+function needsRoom(db: Db, { run, problem, place }: BridgeRun): boolean {
+  const [row] = findRuns(db, run);
+  const isOver = row?.state.kind === 'completed' || row?.state.kind === 'failed' || row?.state.kind === 'aborted';
+  if (isOver || row?.mode !== 'hybrid') return place !== null || problem === null || problem.startsWith(passingMark);
+  const lease = readLease(db, run);
+  return lease !== null && isHolderAlive(lease);
+}

@@ -1,0 +1,32 @@
+import { spawn } from 'node:child_process';
+import { closeSync, openSync } from 'node:fs';
+import type { Home } from '../config/home.ts';
+import { makePrivateDir } from '../config/private-dir.ts';
+import { readLockHolder } from '../host/lock.ts';
+import { bridgePaths } from './paths.ts';
+
+/**
+ * Starts the bridge of a home unless it lives; nobody waits for it. It inherits the environment, whose secrets it must know to mask
+ * them. One that is about to end looks again after it let go of its lock, so nothing is missed.
+ */
+export function startBridge(home: Home): void {
+  const paths = bridgePaths(home);
+  if (readLockHolder(paths.lock) !== null) return;
+  makePrivateDir(home.logs);
+  const log = openSync(paths.log, 'a', 0o600);
+  const child = spawn(process.execPath, [process.argv[1] ?? '', 'matrix', 'bridge'], {
+    // The config of a project says nothing about other runs.
+    cwd: home.dir,
+    detached: true,
+    env: process.env,
+    stdio: ['ignore', log, log],
+  });
+  closeSync(log);
+  child.on('error', () => {});
+  child.unref();
+}
+
+/** The process id of the bridge that lives in a home. */
+export function readBridgePid(home: Home): number | null {
+  return readLockHolder(bridgePaths(home).lock);
+}

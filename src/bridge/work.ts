@@ -1,0 +1,219 @@
+import { ok, type Result } from '../domain/result.ts';
+import type { Home } from '../config/home.ts';
+import { describeFailure, type MatrixFailure } from '../matrix/failure.ts';
+import { backoffMs } from '../matrix/pause.ts';
+import type { SyncBatch } from '../matrix/port.ts';
+import {
+  adoptRuns,
+  hasNewRuns,
+  listOpenBridgeRuns,
+  listRoomsOfRuns,
+  pruneInbox,
+  putIntoInbox,
+  writeBridgeProblem,
+  writePlace,
+  type BridgeRun,
+} from '../storage/bridge.ts';
+import { readEncryption } from '../storage/device.ts';
+import type { Db } from '../storage/open.ts';
+import { findSentRow } from '../storage/outbox.ts';
+import { readRunSettings } from '../storage/read.ts';
+import { watchCommits } from '../storage/tail.ts';
+import type { ActOptions } from './act.ts';
+import { openAnswers, type Answers } from './answers.ts';
+import { openBroadcaster, type Broadcaster } from './broadcast.ts';
+import type { Connection } from './connect.ts';
+import { mayAnswer, passingMark, prepareRoom } from './prepare.ts';
+import { hearBatch, type Heard } from './receive.ts';
+
+export interface WorkOptions extends ActOptions {
+  readonly home: Home;
+  readonly db: Db;
+  readonly connection: Connection;
+  /** How this machine is called. */
+  readonly node: string;
+  readonly intervalMs: number;
+  readonly broadcastOutput: boolean;
+  readonly acceptFrom: readonly string[];
+  readonly mask: (text: string) => string;
+  readonly isNeeded: () => boolean;
+  readonly signal: AbortSignal;
+}
+
+/** Looks are at least so far apart, and take at most a tenth of the time: the run goes first. */
+const leastGapMs = 50;
+/** How often it is looked whether anything still needs the bridge. */
+const needCheckMs = 3000;
+const powerLevelsForMs = 5000;
+const inboxForMs = 30 * 24 * 3600_000;
+
+/** Works until nothing needs it: null; or until a failure that does not pass: its words. */
+export function openWork(options: WorkOptions): Promise<string | null> {
+  return new Work(options).run();
+}
+
+class Work {
+  readonly #options: WorkOptions;
+  readonly #stop = new AbortController();
+  readonly #broadcaster: Broadcaster;
+  readonly #answers: Answers;
+  readonly #preparing = new Set<string>();
+  readonly #levels = new Map<string, { readonly at: number; readonly levelOf: (user: string) => number }>();
+  #timer: NodeJS.Timeout | null = null;
+  #dueAt = Infinity;
+  #lookedAt = -Infinity;
+  #tookMs = 0;
+  #idleChecks = 0;
+
+  constructor(options: WorkOptions) {
+    const { db, connection, acceptFrom } = options;
+    const { transport } = connection;
+    const { userId, deviceId } = transport;
+    this.#options = options;
+    this.#broadcaster = openBroadcaster({ ...options, userId, deviceId, now: Date.now });
+    this.#answers = openAnswers({
+      ...options,
+      db,
+      isAllowed: (room, user) => this.#isAllowed(room, user),
+      allowedWords: acceptFrom.length > 0 ? acceptFrom.join(', ') : 'people with power level 50 in this room',
+      serverName: userId.slice(userId.indexOf(':') + 1),
+      now: Date.now,
+      onWritten: () => transport.wake(),
+    });
+  }
+
+  async run(): Promise<string | null> {
+    const { db, home, connection, signal } = this.#options;
+    const { transport } = connection;
+    const stop = (): void => this.#stop.abort();
+    signal.addEventListener('abort', stop, { once: true });
+    if (signal.aborted) stop();
+    pruneInbox(db, Date.now() - inboxForMs);
+    using _ = watchCommits(db, home.database, () => this.#lookIn(0));
+    const checks = setInterval(() => this.#checkNeed(), needCheckMs);
+    this.#lookIn(0);
+    const ends = [
+      transport.drain({ signal: this.#stop.signal, onSent: () => this.#lookIn(0) }),
+      transport.follow((batch) => this.#take(batch), {
+        signal: this.#stop.signal,
+        onSynced: () => this.#answers.look(),
+      }),
+    ];
+    const first = await Promise.race(ends);
+    stop();
+    const both = await Promise.all(ends);
+    clearInterval(checks);
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    await this.#answers.settled();
+    signal.removeEventListener('abort', stop);
+    return wordsOf([first, ...both]);
+  }
+
+  /** A sync: what people said goes into the inbox in the transaction that moves on. */
+  #take(batch: SyncBatch): (() => void) | undefined {
+    const { db, connection } = this.#options;
+    const rooms = new Set(listRoomsOfRuns(db));
+    const heard = hearBatch(batch, connection.transport.userId, (eventId) => findSentRow(db, eventId) !== null).filter(
+      (one) => rooms.has(one.event.room) && isTrusted(db, one),
+    );
+    if (heard.length === 0) return undefined;
+    return () => {
+      for (const { event, said } of heard) {
+        putIntoInbox(db, {
+          eventId: event.eventId,
+          room: event.room,
+          sender: event.sender,
+          at: Date.now(),
+          body: said,
+        });
+      }
+    };
+  }
+
+  #lookIn(ms: number): void {
+    const gap = Math.max(leastGapMs, this.#tookMs * 10);
+    const dueAt = Math.max(Date.now() + ms, this.#lookedAt + gap);
+    if (this.#timer !== null && this.#dueAt <= dueAt) return;
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#dueAt = dueAt;
+    this.#timer = setTimeout(() => this.#look(), dueAt - Date.now());
+  }
+
+  #look(): void {
+    const { db, connection } = this.#options;
+    this.#timer = null;
+    if (this.#stop.signal.aborted) return;
+    const started = performance.now();
+    if (hasNewRuns(db)) adoptRuns(db);
+    for (const run of listOpenBridgeRuns(db)) {
+      if (run.place === null) void this.#prepare(run);
+      const waitMs = this.#broadcaster.look(run);
+      if (waitMs !== null) this.#lookIn(waitMs);
+    }
+    this.#tookMs = performance.now() - started;
+    this.#lookedAt = Date.now();
+    connection.transport.wake();
+  }
+
+  /** Asks the homeserver about the room until it knows, or says that there is none. */
+  async #prepare({ run, wanted }: BridgeRun): Promise<void> {
+    const { db, connection } = this.#options;
+    const settings = readRunSettings(db, run);
+    if (settings === null || this.#preparing.has(run)) return;
+    this.#preparing.add(run);
+    for (let failures = 0; !this.#stop.signal.aborted; failures += 1) {
+      const place = await prepareRoom({ ...this.#options, transport: connection.transport }, settings, wanted);
+      if (this.#stop.signal.aborted) return;
+      if (place.ok) {
+        writePlace(db, run, place.value);
+        break;
+      }
+      const { passing, said } = place.error;
+      writeBridgeProblem(db, run, `${passing ? passingMark : ''}${said}`);
+      // Somebody may invite us, or make the room: it is asked for again, but not often.
+      await this.#wait(passing ? backoffMs(failures, 0) : 30_000);
+    }
+    this.#preparing.delete(run);
+    this.#lookIn(0);
+  }
+
+  #wait(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      this.#stop.signal.addEventListener('abort', () => (clearTimeout(timer), resolve()), { once: true });
+    });
+  }
+
+  async #isAllowed(room: string, user: string): Promise<boolean | null> {
+    const { acceptFrom, connection } = this.#options;
+    const known = this.#levels.get(room);
+    if (acceptFrom.length > 0 || (known !== undefined && Date.now() - known.at < powerLevelsForMs)) {
+      return mayAnswer(user, acceptFrom, known?.levelOf ?? (() => 0));
+    }
+    const levels = await connection.transport.rooms.powerLevels(room);
+    if (!levels.ok) return null;
+    const levelOf = (one: string): number => levels.value.levelOf(one);
+    this.#levels.set(room, { at: Date.now(), levelOf });
+    return mayAnswer(user, acceptFrom, levelOf);
+  }
+
+  /** Twice in a row: what a driver writes when it ends is seen by the second. */
+  #checkNeed(): void {
+    this.#answers.look();
+    if (this.#answers.isBusy || this.#options.isNeeded()) this.#idleChecks = 0;
+    else if (++this.#idleChecks === 2) this.#stop.abort();
+  }
+}
+
+/** In an encrypted room only encrypted messages count; reactions are in the clear everywhere. */
+function isTrusted(db: Db, { event, said }: Heard): boolean {
+  if (event.protection.kind === 'undecryptable') return false;
+  return (
+    said.kind === 'reaction' || event.protection.kind === 'encrypted' || readEncryption(db, event.room) !== 'encrypted'
+  );
+}
+
+function wordsOf(ends: readonly Result<void, MatrixFailure>[]): string | null {
+  const failed = ends.find((end) => !end.ok) ?? ok(undefined);
+  return failed.ok ? null : describeFailure(failed.error);
+}
