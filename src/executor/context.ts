@@ -4,6 +4,7 @@ import type { TaskId } from '../domain/ids.ts';
 import type { RunModel, TaskNode } from '../domain/plan-model.ts';
 import type { RunSettings } from '../domain/run.ts';
 import type { Db } from '../storage/open.ts';
+import type { NewOutput } from '../storage/write.ts';
 import { readArtifacts, readOutput } from '../storage/read.ts';
 
 /** What tasks learn from those before them. */
@@ -25,11 +26,13 @@ export interface ContextOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Masks secrets in what another task is given: the one place where upstream text passes. */
   readonly mask: (text: string) => string;
+  /** An output that this turn brought and the database does not have yet. */
+  readonly pending: (task: TaskId) => NewOutput | null;
 }
 
-export function openContext({ db, settings, model, env, mask }: ContextOptions): Context {
+export function openContext({ db, settings, model, env, mask, pending }: ContextOptions): Context {
   const output: Context['output'] = (task) => {
-    const row = readOutput(db, settings.run, task, null);
+    const row = pending(task) ?? readOutput(db, settings.run, task, null);
     return row === null ? null : { text: mask(row.text), bytes: row.cutFrom ?? row.bytes };
   };
   const fromEnv = (name: string): string | null => settings.dag.env[name] ?? env[name] ?? null;

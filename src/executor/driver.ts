@@ -151,7 +151,7 @@ export class Driver {
     this.#options = options;
     this.#model = model;
     this.#ledger = new Ledger(model, openRunWriter(db, settings.run, epoch), (task) => agentOf(settings, task));
-    this.#context = openContext(options);
+    this.#context = openContext({ ...options, pending: (task) => this.#ledger.pendingOutput(task) });
     const leavesFiles = settings.dag.tasks.filter(({ outputs }) => outputs.length > 0).map(({ id }) => id);
     this.#workspaces = openWorkspaces(options.home, settings, model);
     this.#facts = { ...options, leavesFiles: new Set(leavesFiles) };

@@ -57,6 +57,11 @@ export class Ledger {
     this.#batch.outputs.push(output);
   }
 
+  /** The output of a task that is not committed yet: conditions are asked in the turn in which it came. */
+  pendingOutput(task: TaskId): NewOutput | null {
+    return this.#batch.outputs.findLast((output) => output.task === task) ?? null;
+  }
+
   artifacts(artifacts: readonly ArtifactFile[]): void {
     this.#batch.artifacts.push(...artifacts);
   }

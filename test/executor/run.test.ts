@@ -101,6 +101,15 @@ test('retries are sessions of their own, with their own attempt', async () => {
   expect(first.stdout).toBe('try 1\n');
 });
 
+test('a condition sees the output of the dependency that has just completed', async () => {
+  const file = dagOf({
+    a: `command = 'echo all pass'`,
+    b: `deps = ["a"]\ncommand = 'echo b'\ncondition = 'tasks.a.output contains "pass"'`,
+  });
+  expect(await world.cis(['dag', 'run', file, '--run-id', 'seen'])).toMatchObject({ code: 0 });
+  expect(look(world, 'seen').states).toEqual({ a: 'completed', b: 'completed' });
+});
+
 test('conditions, a rescue and rollbacks do what the file says', async () => {
   const file = dagOf({
     a: `command = 'echo yes'\nrollback = ["echo undo-a >> undone"]`,
