@@ -131,7 +131,8 @@ describe('what flags, environment, file and config say', () => {
     expect(await plan(saying, [], env)).toBe('9 gemini');
     expect(await plan(saying, ['--max-workers', '2', '--agent', 'claude'], env)).toBe('2 claude');
     writeFileSync(world.home.config, '[dag]\ndefault_mode = "hybrid"\n');
-    expect(await world.cis(['dag', 'run', silent])).toMatchObject({ code: 2, stderr: has('hybrid mode needs') });
+    const plain = dagOf({ a: "command = 'true'" });
+    expect(await world.cis(['dag', 'run', plain])).toMatchObject({ code: 2, stderr: has('hybrid mode needs') });
     writeFileSync(world.home.config, '');
   });
 
