@@ -1,5 +1,7 @@
 import { chmodSync, mkdirSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { dirname } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { deserialize, serialize } from 'node:v8';
 import Database from 'better-sqlite3';
 import { err, ok, type Result } from '../../domain/result.ts';
@@ -306,7 +308,7 @@ interface FakeParts {
 
 /** The package's exports have no types for these, or leave them out: they are loaded by their addresses. */
 async function loadParts(): Promise<FakeParts> {
-  const index = import.meta.resolve('fake-indexeddb');
+  const index = new URL('../esm/', pathToFileURL(createRequire(import.meta.url).resolve('fake-indexeddb')));
   const load = async (path: string): Promise<unknown> => {
     const file = (await import(new URL(path, index).href)) as { readonly default: unknown };
     return file.default;
