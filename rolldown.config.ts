@@ -6,11 +6,13 @@ import { defineConfig, type Plugin } from 'rolldown';
  */
 const bundled = new Set(['commander', 'smol-toml', 'better-sqlite3']);
 
+const isProgramStarter = (id: string, importer?: string): boolean =>
+  id === 'node:child_process' && importer?.includes('/node_modules/commander/') === true;
+
 /** Commander can run commands that are programs of their own, which ours are not: what starts programs takes 4 ms to load. */
 const noPrograms: Plugin = {
   name: 'no-programs',
-  resolveId: (id, importer) =>
-    /child_process$/.test(id) && /\/node_modules\/commander\//.test(importer ?? '') ? '\0no-programs' : null,
+  resolveId: (id, importer) => (isProgramStarter(id, importer) ? '\0no-programs' : null),
   load: (id) => (id === '\0no-programs' ? 'export default {}' : null),
 };
 
@@ -51,7 +53,7 @@ export default defineConfig({
   preserveEntrySignatures: false,
   logLevel: 'silent',
   plugins: [commonJs, noPrograms, sqliteBinding],
-  external: (id) => !id.startsWith('.') && !id.startsWith('/') && !bundled.has(id),
+  external: (id, importer) => !isProgramStarter(id, importer) && !id.startsWith('.') && !id.startsWith('/') && !bundled.has(id),
   output: {
     dir: 'dist',
     format: 'cjs',

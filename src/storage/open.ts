@@ -23,8 +23,7 @@ export function openStorage(path: string): Result<Db, StorageError> {
     const version = versionOf(db);
     if (version > schemaVersion) return refuseNewer(db, path, version);
     db.pragma('journal_mode = WAL');
-    db.pragma('synchronous = FULL');
-    db.pragma('foreign_keys = ON');
+    db.exec('PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON');
     if (version < schemaVersion) upgradeSchema(db);
     return ok(db);
   });

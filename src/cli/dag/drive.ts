@@ -39,6 +39,8 @@ export interface DriveRequest {
   readonly flags: DriveFlags;
   /** `dag run x.toml`: shown to whoever is refused. */
   readonly what: string;
+  /** The run was made by this process, for itself. */
+  readonly isHeld: boolean;
   /** Given when connecting has begun already. */
   readonly connect?: ConnectHost;
 }
@@ -47,9 +49,7 @@ export interface DriveRequest {
 export async function driveRun(request: DriveRequest): Promise<void> {
   const { db, settings, what } = request;
   const { flags } = request;
-  const isHeld = flags.takeover ? () => false : isHolderAlive;
-  const lease = takeLease(db, settings.run, thisDriver(what), isHeld);
-  if (!lease.ok) throw refusedBy(settings, lease.error);
+  const epoch = request.isHeld ? 1 : takeRun(request);
   process.send?.('driving');
   if (isFollowed(db, settings)) (await import('../../bridge/start.ts')).startBridge(request.home);
   const options = await driveOptions(request.home, db, settings, request.config, what);
@@ -66,7 +66,7 @@ export async function driveRun(request: DriveRequest): Promise<void> {
     ...options,
     connect: request.connect ?? options.connect,
     model,
-    epoch: lease.value,
+    epoch: epoch,
     wait: flags.noWait ? 'never' : process.stdout.isTTY || flags.isBackground ? 'always' : 'not-decisions',
     onlyRequests: false,
     startPaused: flags.paused,
@@ -80,10 +80,17 @@ export async function driveRun(request: DriveRequest): Promise<void> {
   try {
     end = await driveUntilEnd(request, driver, view);
   } finally {
-    tryRelease(db, settings, lease.value);
+    tryRelease(db, settings, epoch);
     view.close(); // a table that is left open keeps the process alive
   }
   await tell(request, end, view, options);
+}
+
+/** Returns the epoch in which the run is ours. */
+function takeRun({ db, settings, flags, what }: DriveRequest): number {
+  const lease = takeLease(db, settings.run, thisDriver(what), flags.takeover ? () => false : isHolderAlive);
+  if (lease.ok) return lease.value;
+  throw refusedBy(settings, lease.error);
 }
 
 function isFollowed(db: Db, { run }: RunSettings): boolean {

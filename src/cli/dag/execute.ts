@@ -71,7 +71,8 @@ async function carryOn(text: string | undefined, flags: RunFlags): Promise<void>
     process.stdout.write(flags.json ? `${JSON.stringify({ run })}\n` : `${run}\n`);
     return;
   }
-  await driveRun({ home: home(), db, settings, config, flags: driveFlags, what: `dag execute ${run}` });
+  const what = `dag execute ${run}`;
+  await driveRun({ home: home(), db, settings, config, flags: driveFlags, what, isHeld: false });
   if (flags.flush && findRuns(db, run)[0]?.mode === 'hybrid')
     await (await import('./flush.ts')).flushRun(home(), db, run);
 }
