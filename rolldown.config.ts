@@ -1,3 +1,5 @@
+import { readdirSync, rmSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import { defineConfig, type Plugin } from 'rolldown';
 
 /**
@@ -47,19 +49,33 @@ const commonJs: Plugin = {
   },
 };
 
+const weekMs = 7 * 24 * 60 * 60 * 1000;
+
+/** Files of earlier builds stay for a week: a run that is being driven, or a host, may load one of them yet. */
+const removeOld: Plugin = {
+  name: 'remove-old',
+  writeBundle({ dir = 'dist' }, bundle) {
+    for (const name of readdirSync(dir)) {
+      const path = join(dir, name);
+      const { mtimeMs } = statSync(path);
+      if (!(name in bundle) && mtimeMs < Date.now() - weekMs) rmSync(path, { force: true });
+    }
+  },
+};
+
 export default defineConfig({
   input: { cli: 'src/cli/main.ts', host: 'src/host/main.ts', 'hook-main': 'src/agents/hook-main.ts' },
   platform: 'node',
   preserveEntrySignatures: false,
   logLevel: 'silent',
-  plugins: [commonJs, noPrograms, sqliteBinding],
-  external: (id, importer) => !isProgramStarter(id, importer) && !id.startsWith('.') && !id.startsWith('/') && !bundled.has(id),
+  plugins: [commonJs, noPrograms, sqliteBinding, removeOld],
+  external: (id, importer) =>
+    !isProgramStarter(id, importer) && !id.startsWith('.') && !id.startsWith('/') && !bundled.has(id),
   output: {
     dir: 'dist',
     format: 'cjs',
     entryFileNames: '[name].js',
     chunkFileNames: '[name]-[hash].js',
-    cleanDir: true,
     comments: false,
     codeSplitting: {
       // What several commands share comes as one file a room, what one alone needs stays with it: a file costs 0.22 ms to be found,

@@ -19,6 +19,7 @@ import { chooseViewKind, openRunView, type OpenRunView } from '../../ui/run-view
 import { CommandError, exitCodes } from '../exit.ts';
 import { driveOptions } from './drive-options.ts';
 import { startInBackground } from './background.ts';
+import { loadLate } from './load-late.ts';
 import { me } from './me.ts';
 
 interface DriveFlags {
@@ -62,6 +63,7 @@ export async function driveRun(request: DriveRequest): Promise<void> {
     insertRequest(db, settings.run, { kind: 'retry', task: null, withDependents: false }, me(), Date.now());
   }
   using notifier = openRunNotifier(request, options.mask);
+  let isLateLoaded = false;
   const driver = new Driver({
     ...options,
     connect: request.connect ?? options.connect,
@@ -72,6 +74,10 @@ export async function driveRun(request: DriveRequest): Promise<void> {
     startPaused: flags.paused,
     isTakeover: flags.takeover,
     show: (events) => {
+      if (!isLateLoaded && events.some(({ event }) => event.kind === 'task-running')) {
+        isLateLoaded = true;
+        void loadLate(settings);
+      }
       view.show(events);
       notifier.see(events);
     },
