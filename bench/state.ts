@@ -1,4 +1,4 @@
-import { cpSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { time, type CommandLine } from './process.ts';
@@ -66,6 +66,7 @@ async function benchHistory(world: World): Promise<Section> {
   const file = write(world, 'history.toml', shapes.renderForCis(shape));
   const small = write(world, 'model.toml', shapes.renderForCis({ name: 'model', tasks: shapes.wide(3) }));
   const old: World = { ...world, env: { ...world.env, CIS_HOME: join(world.dir, 'old-home') } };
+  mkdirSync(old.env['CIS_HOME'] ?? '', { mode: 0o700 });
   cpSync(join(world.env['CIS_HOME'] ?? '', 'config.toml'), join(old.env['CIS_HOME'] ?? '', 'config.toml'));
   await ensureHost(old);
   try {

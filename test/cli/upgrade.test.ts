@@ -30,7 +30,11 @@ function install(world: World): string {
 }
 
 function start(world: World, dir: string, args: readonly string[]) {
-  const child = spawn(join(dir, 'bin', 'cis'), args, { cwd: world.dir, env: world.env, stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(join(dir, 'bin', 'cis'), args, {
+    cwd: world.dir,
+    env: world.env,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   let text = '';
   const seen = new Set<() => void>();
   child.stdout.on('data', (chunk: Buffer) => {

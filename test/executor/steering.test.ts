@@ -1,6 +1,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import Database from 'better-sqlite3';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { CisEvent } from '../../src/domain/event.ts';
 import { openWorld, type World } from '../support/world.ts';
@@ -333,6 +334,22 @@ describe('around runs', () => {
     expect((await world.cis(['dag', 'status'])).stdout).toContain('older');
     expect(await world.cis(['dag', 'use', 'nope'])).toMatchObject({ code: 4 });
     expect((await world.cis(['dag', 'use', '--clear'])).stdout).toContain('newest unfinished');
+  });
+
+  test('a run of `dag use` that is gone is told, and the newest is meant', async () => {
+    const file = dagOf({ a: `command = 'echo hi'` });
+    for (const run of ['kept', 'gone']) await world.cis(['dag', 'run', file, '--run-id', run]);
+    await world.cis(['dag', 'use', 'gone']);
+    expect((await world.cis(['dag', 'rm', 'gone'])).stdout).toContain('it was the run of `dag use`');
+    expect(await world.cis(['dag', 'use', '--json'])).toMatchObject({ stdout: '{"run":null}\n', stderr: '' });
+    const db = new Database(world.home.database);
+    db.prepare("INSERT INTO settings (name, value) VALUES ('active-run', 'gone')").run();
+    db.close();
+    const status = await world.cis(['dag', 'status']);
+    expect(status).toMatchObject({ code: 0, stderr: 'cis: run gone, which `dag use` chose, is gone\n' });
+    expect(status.stdout).toContain('kept');
+    expect((await world.cis(['dag', 'execute'])).stderr).toContain('cis: run gone, which');
+    await world.cis(['dag', 'use', '--clear']);
   });
 
   test('wait takes a task as well, and --blocked ends at a question', async () => {

@@ -51,7 +51,6 @@ export async function driveRun(request: DriveRequest): Promise<void> {
   const { db, settings, what } = request;
   const { flags } = request;
   const epoch = request.isHeld ? 1 : takeRun(request);
-  process.send?.('driving');
   if (isFollowed(db, settings)) (await import('../../bridge/start.ts')).startBridge(request.home);
   const options = await driveOptions(request.home, db, settings, request.config, what);
   const view = openView(request, options.mask);
@@ -64,6 +63,7 @@ export async function driveRun(request: DriveRequest): Promise<void> {
   }
   using notifier = openRunNotifier(request, options.mask);
   let isLateLoaded = false;
+  let isTold = false;
   const driver = new Driver({
     ...options,
     connect: request.connect ?? options.connect,
@@ -74,6 +74,8 @@ export async function driveRun(request: DriveRequest): Promise<void> {
     startPaused: flags.paused,
     isTakeover: flags.takeover,
     show: (events) => {
+      if (!isTold) process.send?.('driving'); // what the one that started us waits for: the wishes it left are decided
+      isTold = true;
       if (!isLateLoaded && events.some(({ event }) => event.kind === 'task-running')) {
         isLateLoaded = true;
         void loadLate(settings);

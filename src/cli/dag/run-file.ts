@@ -67,7 +67,7 @@ async function dryRun(choice: Chosen, flags: RunFlags, { config }: LoadedConfig)
     skipsPermissions: (task) => preview(task).asksNobody,
   };
   const needs = await listNeeds(choice, config);
-  const mask = await openScreenRedactor(config);
+  const mask = await openScreenRedactor(config, choice);
   (await import('./print-plan.ts')).printPlan(choice.dag, facts, { needs, mask, json: flags.json === true });
 }
 

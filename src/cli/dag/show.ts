@@ -18,7 +18,7 @@ export function command(into: Command): Command {
       const needs = await listNeeds(choice, config);
       const facts = await factsOf(source, choice, config);
       if (options.json) return printJson({ dag: source.dag, plan: planTasks(source.dag, facts), needs });
-      printPlan(source.dag, facts, { needs, mask: await openScreenRedactor(config), json: false });
+      printPlan(source.dag, facts, { needs, mask: await openScreenRedactor(config, choice), json: false });
     });
 }
 
