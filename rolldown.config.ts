@@ -74,6 +74,7 @@ export default defineConfig({
   output: {
     dir: 'dist',
     format: 'cjs',
+    dynamicImportInCjs: false,
     entryFileNames: '[name].js',
     chunkFileNames: '[name]-[hash].js',
     comments: false,

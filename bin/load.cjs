@@ -40,9 +40,8 @@ module.exports = function load(program, command, cacheDir) {
 
   function compile(file) {
     const cachedData = cache?.read(path.basename(file));
-    const importModuleDynamically = vm.constants.USE_MAIN_CONTEXT_DEFAULT_LOADER;
     const code = wrap(fs.readFileSync(file, 'utf8'));
-    const script = new vm.Script(code, { filename: file, cachedData, importModuleDynamically });
+    const script = new vm.Script(code, { filename: file, cachedData });
     cache?.note(path.basename(file), script);
     return script.runInThisContext();
   }
