@@ -175,6 +175,28 @@ describe('what a run would need', () => {
     expect(plan).toMatchObject({ code: 0, stdout: has('needs: task `c` needs matrix mode') });
   });
 
+  test('an agent whose program is not installed is one of it; PATH of the file and of the task count', async () => {
+    const bin = join(world.dir, 'agents-bin');
+    mkdirSync(bin);
+    writeFileSync(join(bin, 'codex'), '#!/bin/sh\n', { mode: 0o755 });
+    const env = { PATH: '/usr/bin:/bin' };
+    const ofTask = (path: string) => dagOf({ a: `prompt = 'go'\nagent = 'codex'\nenv = { PATH = '${path}' }` });
+    const refused = await world.cis(['dag', 'run', ofTask('/usr/bin:/bin'), '--run-id', 'absent'], { env });
+    expect(refused).toMatchObject({
+      code: 2,
+      stderr: has(
+        'task `a`: its agent is not installed, there is no `codex` in PATH: install it, or say in `[agents.codex]` how it is started',
+      ),
+    });
+    expect(await world.cis(['dag', 'status', 'absent'])).toMatchObject({ code: 4 });
+    const plan = async (file: string) => (await world.cis(['dag', 'run', file, '--dry-run'], { env })).stdout;
+    expect(await plan(ofTask('/usr/bin:/bin'))).toContain('its agent is not installed');
+    expect(await plan(ofTask(`${bin}:/usr/bin`))).not.toContain('installed');
+    expect(await plan(ofTask('{{ env.HOME }}/bin:/usr/bin'))).not.toContain('installed');
+    const inDag = dagOf({ a: `prompt = 'go'\nagent = 'codex'` }, `env = { PATH = '${bin}:/usr/bin' }`);
+    expect(await plan(inDag)).not.toContain('installed');
+  });
+
   test('matrix and hybrid mode are refused for a living run too, local is where it is', async () => {
     const file = dagOf({ a: until('moded') });
     const run = watchCis(world, ['dag', 'run', file, '--run-id', 'moded']);

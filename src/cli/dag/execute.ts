@@ -58,7 +58,7 @@ async function carryOn(text: string | undefined, flags: RunFlags): Promise<void>
   }
   const settings = order === null ? withFlags(stored, flags, config) : { ...stored, ...pickSettings(order) };
   if (order === null) await switchMode(db, settings, flags, loaded);
-  await refuseNeeds(`run ${run}`, settings, config);
+  await refuseNeeds(`run ${run}`, settings, config, false);
   const driveFlags = {
     json: flags.json === true,
     noWait: order?.noWait ?? !flags.wait,

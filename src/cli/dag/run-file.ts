@@ -28,7 +28,7 @@ export async function runFile(file: string, flags: RunFlags): Promise<void> {
   const dag = await needDag(file, { vars, ...(flags.useAgent === undefined ? {} : { useAgent: flags.useAgent }) });
   const choice = { ...chooseRun(dag, flags, loaded), dag, vars };
   if (flags.dryRun) return dryRun(choice, flags, loaded);
-  await refuseNeeds(file, choice, loaded.config);
+  await refuseNeeds(file, choice, loaded.config, true);
   const given = { ...choice, room: await findRoom(choice, loaded) };
   const driveFlags = { json: flags.json === true, noWait: !flags.wait, paused: flags.paused === true };
   if (!flags.detach) {

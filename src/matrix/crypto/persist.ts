@@ -315,7 +315,10 @@ export function loadFakeIndexedDb(): typeof import('fake-indexeddb') {
 /** The package's exports have no types for these, or leave them out: they are loaded by their paths. */
 function loadParts(): FakeParts {
   const dir = dirname(require.resolve('fake-indexeddb'));
-  const load = (path: string): unknown => (require(join(dir, path)) as { readonly default: unknown }).default;
+  const load = (path: string): unknown => {
+    const file = require(join(dir, path)) as { readonly default?: unknown };
+    return file.default ?? file;
+  };
   return {
     Factory: load('FDBFactory.js') as FakeParts['Factory'],
     Transaction: load('FDBTransaction.js') as FakeParts['Transaction'],
