@@ -437,6 +437,16 @@ describe('the DAGs of dags/', () => {
     expect(events.filter((event) => event.kind === 'task-waiting-retry')).toHaveLength(1);
   });
 
+  test('hybrid.toml runs in local mode too, and is answered and confirmed from another terminal', async () => {
+    const hybrid = watchCis(world, ['dag', 'run', join(root, 'dags/hybrid.toml'), '--run-id', 'no-room']);
+    await hybrid.waitFor((event) => event.kind === 'task-blocked' && event.task === 'ask');
+    expect(await world.cis(['dag', 'unblock', 'no-room:ask', 'y'])).toMatchObject({ code: 0 });
+    await hybrid.waitFor((event) => event.kind === 'task-gated' && event.task === 'clean');
+    expect((await world.cis(['dag', 'confirm', 'no-room:clean'])).code).toBe(0);
+    expect((await hybrid.ended).code).toBe(0);
+    expect((await world.cis(['dag', 'output', 'no-room', 'report'])).stdout).toContain('the answer is y');
+  });
+
   test('check.toml is valid and could run', async () => {
     expect((await world.cis(['dag', 'validate', join(root, 'dags/check.toml')])).code).toBe(0);
     expect((await run('check.toml', '--dry-run')).stdout).not.toContain('needs:');
