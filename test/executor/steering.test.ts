@@ -374,6 +374,19 @@ describe('around runs', () => {
     await world.cis(['dag', 'use', '--clear']);
   });
 
+  test('execute without file and id carries on the run of `dag use`, else the newest unfinished one', async () => {
+    await using own = openWorld();
+    const file = writeDag(own, `[dag]\nname = "x"\n[[dag.tasks]]\nid = "a"\ncommand = "true"\nlevel = "confirmed"\n`);
+    const done = writeDag(own, `[dag]\nname = "y"\n[[dag.tasks]]\nid = "a"\ncommand = "true"\n`, 'done.toml');
+    for (const run of ['first', 'second'])
+      expect((await own.cis(['dag', 'run', file, '--run-id', run, '--no-wait'])).code).toBe(3);
+    expect((await own.cis(['dag', 'run', done, '--run-id', 'third'])).code).toBe(0);
+    const carryOn = () => own.cis(['dag', 'execute', '--no-wait']);
+    expect(await carryOn()).toMatchObject({ code: 3, stdout: has('second'), stderr: has('second:a needs a word') });
+    await own.cis(['dag', 'use', 'first']);
+    expect(await carryOn()).toMatchObject({ code: 3, stdout: has('first'), stderr: has('first:a needs a word') });
+  });
+
   test('wait takes a task as well, and --blocked ends at a question', async () => {
     const file = dagOf(
       { a: `command = 'exit 3'`, b: `command = 'true'\nlevel = "confirmed"` },
