@@ -39,7 +39,10 @@ async function keepBridge(place: World, room: string): Promise<void> {
   const dag = `[dag]\nname = "keeper"\n[[dag.tasks]]\nid = "wait"\nlevel = { type = "confirmed" }\ncommand = "true"\n`;
   const words = ['dag', 'run', write(place, 'keeper.toml', dag), '--detach', '--hybrid', '--room', room];
   await time(cis(place, [...words, '--run-id', keeper]));
-  while (!existsSync(join(place.env['CIS_HOME'] ?? '', 'run', 'bridge.pid'))) await pause(50);
+  using opened = openDb(place);
+  const question = opened.db.prepare(`SELECT 1 FROM outbox WHERE lane = 'question' AND state = 'sent'`);
+  while (question.get() === undefined) await pause(50);
+  await untilTold(place, keeper);
 }
 
 /** Ends everything that runs in the home. */
@@ -61,6 +64,7 @@ async function benchCosts(world: World, server: TestHomeserver): Promise<Section
   const bench = `${shape.name}, in a room`;
   const local = placeIn(world, 'local');
   const [down, up] = [placeIn(world, 'down'), placeIn(world, 'up')];
+  const way = await openProxy(server.url);
   const rooms = new Map<World, string>();
   for (const [place, name] of [
     [down, 'bot-down'],
@@ -68,10 +72,12 @@ async function benchCosts(world: World, server: TestHomeserver): Promise<Section
   ] as const) {
     await logIn(place, server, name, false);
     rooms.set(place, await makeRoom(place, 'bench', []));
-    if (place === down) goThrough(place, 'http://127.0.0.1:9');
+    if (place === down) goThrough(place, way.url);
     await ensureHost(place);
     await keepBridge(place, rooms.get(place) ?? '');
   }
+  // From now on one of them gets no answer.
+  await way[Symbol.asyncDispose]();
   await ensureHost(local);
   const taken = new Map<World, Timed[]>([local, down, up].map((place) => [place, []]));
   const own = new Map<World, number[]>([local, down, up].map((place) => [place, []]));

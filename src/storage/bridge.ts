@@ -82,6 +82,14 @@ export function writePlace(db: Db, run: RunId, place: RoomPlace): void {
   db.prepare('UPDATE bridge_runs SET place = ?, problem = NULL WHERE run_id = ?').run(toJson(place), run);
 }
 
+/** What the homeserver said about a room when a run was in it last; null when none was, or it could not be used since. */
+export function findPlace(db: Db, wanted: string): RoomPlace | null {
+  const query = `SELECT b.place, b.problem FROM bridge_runs b JOIN runs r ON r.id = b.run_id WHERE b.wanted = ?
+    AND (b.place IS NOT NULL OR b.problem IS NOT NULL) ORDER BY r.created_at DESC LIMIT 1`;
+  const row = db.prepare(query).get(wanted) as Pick<RawRun, 'place' | 'problem'> | undefined;
+  return row === undefined || row.place === null || row.problem !== null ? null : fromJson(row.place);
+}
+
 export function writeBridgeProblem(db: Db, run: RunId, problem: string): void {
   db.prepare('UPDATE bridge_runs SET problem = @problem WHERE run_id = @run AND problem IS NOT @problem').run({
     run,
