@@ -12,8 +12,8 @@ import type { JsonObject } from '../matrix/http.ts';
 import { progressOf } from './card.ts';
 import { oneLine, plainText } from './text.ts';
 
-/** Tasks in one event: 150 bytes each at most, mostly, of the 40 KiB that an encrypted event has. */
-const mostTasks = 150;
+/** Tasks in one event: 75 bytes each, mostly, of the 40 KiB that an encrypted event has. */
+const mostTasks = 500;
 /** What of 40 KiB the definition of a DAG may take, as text within JSON. */
 const maxDagBytes = 36_000;
 

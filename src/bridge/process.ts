@@ -1,8 +1,8 @@
-import { constants, setPriority } from 'node:os';
 import type { Home } from '../config/home.ts';
 import { makePrivateDir } from '../config/private-dir.ts';
 import { isHolderAlive } from '../executor/identity.ts';
 import { takeLock } from '../host/lock.ts';
+import { giveWay } from '../matrix/give-way.ts';
 import { matrixFiles, readAccount } from '../matrix/secrets.ts';
 import { listOpenBridgeRuns, hasNewRuns, type BridgeRun } from '../storage/bridge.ts';
 import { writeLastError } from '../storage/device.ts';
@@ -32,7 +32,7 @@ export async function serveBridge(options: ServeOptions): Promise<boolean> {
     const lock = takeLock(bridgePaths(home).lock);
     if (lock === null) return !isFirst;
     try {
-      setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
+      giveWay(process.pid);
       if (!(await serveOnce(options))) return true;
     } finally {
       lock[Symbol.dispose]();

@@ -8,6 +8,7 @@ import {
   hasNewRuns,
   listOpenBridgeRuns,
   listRoomsOfRuns,
+  readNews,
   pruneInbox,
   putIntoInbox,
   writeBridgeProblem,
@@ -63,6 +64,8 @@ class Work {
   #dueAt = Infinity;
   #lookedAt = -Infinity;
   #tookMs = 0;
+  /** The newest event of the log at the last look. */
+  #seen: number | null = null;
   #idleChecks = 0;
 
   constructor(options: WorkOptions) {
@@ -132,11 +135,13 @@ class Work {
 
   #lookIn(ms: number): void {
     const gap = Math.max(leastGapMs, this.#tookMs * 10);
-    const dueAt = Math.max(Date.now() + ms, this.#lookedAt + gap);
+    // Not by the clock of the day, which may be set back by minutes.
+    const now = performance.now();
+    const dueAt = Math.max(now + ms, this.#lookedAt + gap);
     if (this.#timer !== null && this.#dueAt <= dueAt) return;
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#dueAt = dueAt;
-    this.#timer = setTimeout(() => this.#look(), dueAt - Date.now());
+    this.#timer = setTimeout(() => this.#look(), dueAt - now);
   }
 
   #look(): void {
@@ -144,15 +149,18 @@ class Work {
     this.#timer = null;
     if (this.#stop.signal.aborted) return;
     const started = performance.now();
-    if (hasNewRuns(db)) adoptRuns(db);
+    const written = changesOf(db);
+    const news = this.#seen === null ? null : readNews(db, this.#seen);
+    this.#seen = news?.seq ?? readNews(db, 0).seq;
+    if ((news === null || news.isAboutRuns) && hasNewRuns(db)) adoptRuns(db);
     for (const run of listOpenBridgeRuns(db)) {
       if (run.place === null) void this.#prepare(run);
       const waitMs = this.#broadcaster.look(run);
       if (waitMs !== null) this.#lookIn(waitMs);
     }
     this.#tookMs = performance.now() - started;
-    this.#lookedAt = Date.now();
-    connection.transport.wake();
+    this.#lookedAt = performance.now();
+    if (changesOf(db) !== written) connection.transport.wake();
   }
 
   /** Asks the homeserver about the room until it knows, or says that there is none. */
@@ -187,13 +195,13 @@ class Work {
   async #isAllowed(room: string, user: string): Promise<boolean | null> {
     const { acceptFrom, connection } = this.#options;
     const known = this.#levels.get(room);
-    if (acceptFrom.length > 0 || (known !== undefined && Date.now() - known.at < powerLevelsForMs)) {
+    if (acceptFrom.length > 0 || (known !== undefined && performance.now() - known.at < powerLevelsForMs)) {
       return mayAnswer(user, acceptFrom, known?.levelOf ?? (() => 0));
     }
     const levels = await connection.transport.rooms.powerLevels(room);
     if (!levels.ok) return null;
     const levelOf = (one: string): number => levels.value.levelOf(one);
-    this.#levels.set(room, { at: Date.now(), levelOf });
+    this.#levels.set(room, { at: performance.now(), levelOf });
     return mayAnswer(user, acceptFrom, levelOf);
   }
 
@@ -211,6 +219,11 @@ function isTrusted(db: Db, { event, said }: Heard): boolean {
   return (
     said.kind === 'reaction' || event.protection.kind === 'encrypted' || readEncryption(db, event.room) !== 'encrypted'
   );
+}
+
+/** Grows with every row that this process writes. */
+function changesOf(db: Db): number {
+  return db.prepare('SELECT total_changes()').pluck().get() as number;
 }
 
 function wordsOf(ends: readonly Result<void, MatrixFailure>[]): string | null {

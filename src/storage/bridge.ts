@@ -53,7 +53,17 @@ export function adoptRuns(db: Db): void {
   adopt.immediate();
 }
 
-/** Whether there are runs to take up; cheap, for every commit. */
+/**
+ * What the log has after `after`: its newest event, and whether one of them is about a run itself, without which no run can be new to a
+ * room. For every commit: the table of runs, whose rows hold whole DAGs, is not read.
+ */
+export function readNews(db: Db, after: number): { readonly seq: number; readonly isAboutRuns: boolean } {
+  const query = `SELECT coalesce(max(seq), ?) AS seq, coalesce(max(category = 'run'), 0) AS runs FROM events WHERE seq > ?`;
+  const { seq, runs } = db.prepare(query).get(after, after) as { seq: number; runs: number };
+  return { seq, isAboutRuns: runs === 1 };
+}
+
+/** Whether there are runs to take up. */
 export function hasNewRuns(db: Db): boolean {
   const query = `SELECT 1 FROM runs r LEFT JOIN bridge_runs b ON b.run_id = r.id WHERE r.mode = 'hybrid' AND r.room IS NOT NULL
     AND (b.run_id IS NULL OR r.room != b.wanted OR (b.closed = 1 AND r.state NOT IN ('completed', 'failed', 'aborted'))) LIMIT 1`;
