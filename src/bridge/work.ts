@@ -2,10 +2,11 @@ import { ok, type Result } from '../domain/result.ts';
 import type { Home } from '../config/home.ts';
 import { describeFailure, type MatrixFailure } from '../matrix/failure.ts';
 import { backoffMs } from '../matrix/pause.ts';
-import type { SyncBatch } from '../matrix/port.ts';
+import type { RoomEvent, SyncBatch } from '../matrix/port.ts';
 import {
   adoptRuns,
   hasNewRuns,
+  leaveRoom,
   listOpenBridgeRuns,
   listRoomsOfRuns,
   readNews,
@@ -13,6 +14,7 @@ import {
   putIntoInbox,
   writeBridgeProblem,
   writePlace,
+  writeRoomProblem,
   type BridgeRun,
 } from '../storage/bridge.ts';
 import { readEncryption } from '../storage/device.ts';
@@ -59,6 +61,9 @@ class Work {
   readonly #broadcaster: Broadcaster;
   readonly #answers: Answers;
   readonly #preparing = new Set<string>();
+  readonly #waiting = new Set<() => void>();
+  /** Of each room that was sent to: what was noted last. */
+  readonly #problems = new Map<string, string | null>();
   readonly #levels = new Map<string, { readonly at: number; readonly levelOf: (user: string) => number }>();
   #timer: NodeJS.Timeout | null = null;
   #dueAt = Infinity;
@@ -96,7 +101,14 @@ class Work {
     const checks = setInterval(() => this.#checkNeed(), needCheckMs);
     this.#lookIn(0);
     const ends = [
-      transport.drain({ signal: this.#stop.signal, onSent: () => this.#lookIn(0) }),
+      transport.drain({
+        signal: this.#stop.signal,
+        onSent: ({ room }) => {
+          this.#noteRoom(room, null);
+          this.#lookIn(0);
+        },
+        onHeld: (room, failure) => this.#noteRoom(room, describeFailure(failure)),
+      }),
       transport.follow((batch) => this.#take(batch), {
         signal: this.#stop.signal,
         onSynced: () => this.#answers.look(),
@@ -112,15 +124,21 @@ class Work {
     return wordsOf([first, ...both]);
   }
 
-  /** A sync: what people said goes into the inbox in the transaction that moves on. */
-  #take(batch: SyncBatch): (() => void) | undefined {
+  /** A sync: what people said goes into the inbox in the transaction that moves on, and what became of the rooms is noted there. */
+  async #take(batch: SyncBatch): Promise<(() => void) | undefined> {
     const { db, connection } = this.#options;
     const rooms = new Set(listRoomsOfRuns(db));
+    await this.#rejoin(batch, rooms);
+    const replaced = batch.events.filter((event) => rooms.has(event.room) && isTombstone(event));
+    const left = batch.left.filter((room) => rooms.has(room));
     const heard = hearBatch(batch, connection.transport.userId, (eventId) => findSentRow(db, eventId) !== null).filter(
       (one) => rooms.has(one.event.room) && isTrusted(db, one),
     );
-    if (heard.length === 0) return undefined;
+    if (heard.length + replaced.length + left.length === 0) return undefined;
+    if (replaced.length > 0) this.#lookIn(0);
     return () => {
+      for (const room of left) this.#noteRoom(room, putOut(room, connection.transport.userId));
+      for (const { room } of replaced) leaveRoom(db, room, 'The room was replaced by another one: it is asked there.');
       for (const { event, said } of heard) {
         putIntoInbox(db, {
           eventId: event.eventId,
@@ -131,6 +149,28 @@ class Work {
         });
       }
     };
+  }
+
+  /** What keeps us from sending to a room stands with its runs while it does. */
+  #noteRoom(room: string, problem: string | null): void {
+    if (this.#problems.get(room) === problem) return;
+    this.#problems.set(room, problem);
+    writeRoomProblem(this.#options.db, room, problem);
+  }
+
+  /** Who was put out of a room of ours and is invited again goes on there; other invitations are answered by `cis matrix join`. */
+  async #rejoin({ invites }: SyncBatch, rooms: ReadonlySet<string>): Promise<void> {
+    const { connection } = this.#options;
+    if (invites.length === 0) return;
+    for (const { room } of invites) {
+      if (!rooms.has(room)) continue;
+      const joined = await connection.transport.rooms.join(room);
+      if (!joined.ok) continue;
+      this.#noteRoom(room, null);
+      connection.transport.release(room);
+    }
+    // It may be the room that a run waits for.
+    for (const wake of this.#waiting) wake();
   }
 
   #lookIn(ms: number): void {
@@ -186,9 +226,17 @@ class Work {
   }
 
   #wait(ms: number): Promise<void> {
+    const { signal } = this.#stop;
     return new Promise((resolve) => {
-      const timer = setTimeout(resolve, ms);
-      this.#stop.signal.addEventListener('abort', () => (clearTimeout(timer), resolve()), { once: true });
+      const end = (): void => {
+        clearTimeout(timer);
+        signal.removeEventListener('abort', end);
+        this.#waiting.delete(end);
+        resolve();
+      };
+      const timer = setTimeout(end, ms);
+      this.#waiting.add(end);
+      signal.addEventListener('abort', end);
     });
   }
 
@@ -211,6 +259,14 @@ class Work {
     if (this.#answers.isBusy || this.#options.isNeeded()) this.#idleChecks = 0;
     else if (++this.#idleChecks === 2) this.#stop.abort();
   }
+}
+
+function isTombstone({ type, stateKey, content }: RoomEvent): boolean {
+  return type === 'm.room.tombstone' && stateKey === '' && typeof content['replacement_room'] === 'string';
+}
+
+function putOut(room: string, userId: string): string {
+  return `${userId} is no longer in ${room}: it goes on when it is invited again`;
 }
 
 /** In an encrypted room only encrypted messages count; reactions are in the clear everywhere. */

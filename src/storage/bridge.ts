@@ -100,6 +100,44 @@ export function findPlace(db: Db, wanted: string): RoomPlace | null {
   return row === undefined || row.place === null || row.problem !== null ? null : fromJson(row.place);
 }
 
+/**
+ * The runs of a room that was replaced by another one begin anew there: with a card of how they stand and the questions that are open.
+ * What waited to be sent to the old room is in that already.
+ */
+export function leaveRoom(db: Db, room: string, words: string): void {
+  const runs = db
+    .prepare(
+      `SELECT run_id FROM bridge_runs WHERE json_extract(place, '$.room') = @room AND (closed = 0 OR EXISTS
+         (SELECT 1 FROM outbox o WHERE o.state = 'waiting' AND o.room = @room AND o.id BETWEEN card AND last_row))`,
+    )
+    .pluck()
+    .all({ room }) as RunId[];
+  for (const run of runs) {
+    db.prepare(
+      `UPDATE bridge_runs SET place = NULL, card = NULL, shown = NULL, last_row = NULL, closed = 0, problem = NULL,
+         seq = (SELECT coalesce(max(seq), 0) FROM events WHERE run_id = @run) WHERE run_id = @run`,
+    ).run({ run });
+    db.prepare('UPDATE bridge_questions SET outcome = ? WHERE run_id = ? AND outcome IS NULL').run(words, run);
+  }
+  db.prepare(`DELETE FROM outbox WHERE state = 'waiting' AND room = ?`).run(room);
+}
+
+/** Notes, for the runs that a room does not have to their end, why it cannot be used; null: it can be used again. */
+export function writeRoomProblem(db: Db, room: string, problem: string | null): void {
+  db.prepare(
+    `UPDATE bridge_runs SET problem = @problem WHERE problem IS NOT @problem
+     AND @room IN (json_extract(place, '$.room'), json_extract(place, '$.machineRoom')) AND (@problem IS NULL OR closed = 0
+       OR EXISTS (SELECT 1 FROM outbox WHERE state = 'waiting' AND outbox.room = @room))`,
+  ).run({ room, problem });
+}
+
+/** Whether anything can be sent now: it waits, and its room is not known to refuse it. */
+export function isAnythingToSend(db: Db): boolean {
+  const query = `SELECT 1 FROM outbox o WHERE state = 'waiting' AND NOT EXISTS (SELECT 1 FROM bridge_runs b
+    WHERE b.problem IS NOT NULL AND o.room IN (json_extract(b.place, '$.room'), json_extract(b.place, '$.machineRoom'))) LIMIT 1`;
+  return db.prepare(query).get() !== undefined;
+}
+
 export function writeBridgeProblem(db: Db, run: RunId, problem: string): void {
   db.prepare('UPDATE bridge_runs SET problem = @problem WHERE run_id = @run AND problem IS NOT @problem').run({
     run,
@@ -198,8 +236,10 @@ export interface InboxRow {
 
 /** Keeps what somebody said; what is there already stays as it is. */
 export function putIntoInbox(db: Db, { eventId, room, sender, at, body }: InboxRow): void {
+  // After those that wait already, whatever the clock says: of two answers the first one counts.
   const insert = db.prepare(
-    'INSERT INTO bridge_inbox (event_id, room, sender, at, body) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING',
+    `INSERT INTO bridge_inbox (event_id, room, sender, at, body)
+     VALUES (?, ?, ?, max(?, coalesce((SELECT max(at) + 1 FROM bridge_inbox WHERE verdict IS NULL), 0)), ?) ON CONFLICT DO NOTHING`,
   );
   insert.run(eventId, room, sender, at, toJson(body));
 }
