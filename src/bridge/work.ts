@@ -62,6 +62,8 @@ class Work {
   readonly #answers: Answers;
   readonly #preparing = new Set<string>();
   readonly #waiting = new Set<() => void>();
+  /** How often we were invited to something. */
+  #invited = 0;
   /** Of each room that was sent to: what was noted last. */
   readonly #problems = new Map<string, string | null>();
   readonly #levels = new Map<string, { readonly at: number; readonly levelOf: (user: string) => number }>();
@@ -162,6 +164,7 @@ class Work {
   async #rejoin({ invites }: SyncBatch, rooms: ReadonlySet<string>): Promise<void> {
     const { connection } = this.#options;
     if (invites.length === 0) return;
+    this.#invited += 1;
     for (const { room } of invites) {
       if (!rooms.has(room)) continue;
       const joined = await connection.transport.rooms.join(room);
@@ -210,6 +213,7 @@ class Work {
     if (settings === null || this.#preparing.has(run)) return;
     this.#preparing.add(run);
     for (let failures = 0; !this.#stop.signal.aborted; failures += 1) {
+      const invited = this.#invited;
       const place = await prepareRoom({ ...this.#options, transport: connection.transport }, settings, wanted);
       if (this.#stop.signal.aborted) return;
       if (place.ok) {
@@ -219,7 +223,7 @@ class Work {
       const { passing, said } = place.error;
       writeBridgeProblem(db, run, `${passing ? passingMark : ''}${said}`);
       // Somebody may invite us, or make the room: it is asked for again, but not often.
-      await this.#wait(passing ? backoffMs(failures, 0) : 30_000);
+      if (this.#invited === invited) await this.#wait(passing ? backoffMs(failures, 0) : 30_000);
     }
     this.#preparing.delete(run);
     this.#lookIn(0);

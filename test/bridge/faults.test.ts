@@ -3,13 +3,13 @@ import { join } from 'node:path';
 import type { MatrixEvent } from 'matrix-js-sdk';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { bridgePaths } from '../../src/bridge/paths.ts';
-import { matrixFiles, readAccount, writeAccount } from '../../src/matrix/secrets.ts';
+import { matrixFiles, readAccount } from '../../src/matrix/secrets.ts';
 import { installTimeoutMs, must, startTestHomeserver, type TestHomeserver } from '../support/homeserver.ts';
 import { record } from '../support/amounts.ts';
-import { openWorld, type World } from '../support/world.ts';
+import { openWorld } from '../support/world.ts';
 import { contentOf, expectOnce, expectSame, readRoom, typeOf, until, untilAllTold } from './audit.ts';
 import { openProxy } from './proxy.ts';
-import { bodyOf, joinAs, loggedIn, makeRoom, message, react, writeAsking, writeDag } from './rooms.ts';
+import { bodyOf, goThrough, joinAs, loggedIn, makeRoom, message, react, writeAsking, writeDag } from './rooms.ts';
 
 let server: TestHomeserver;
 beforeAll(async () => {
@@ -65,14 +65,6 @@ test('a room that must be encrypted and is not ends the run before it starts', {
     (await world.cis(['dag', 'run', file, '--hybrid', '--room', `#nowhere:${room.slice(room.indexOf(':') + 1)}`])).code,
   ).toBe(4);
 });
-
-/** From now on the home reaches its homeserver by another address. */
-function goThrough(world: World, url: string): void {
-  const files = matrixFiles(world.home.dir);
-  const account = must(readAccount(files));
-  if (account === null) throw new Error('not logged in');
-  writeAccount(files, { ...account, homeserver: url });
-}
 
 test(
   'a bridge that is killed again and again sends nothing twice and leaves nothing out',
