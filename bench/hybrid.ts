@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { openProxy } from '../test/bridge/proxy.ts';
 import { startTestHomeserver, type TestHomeserver } from '../test/support/homeserver.ts';
+import { giveWay } from '../src/matrix/give-way.ts';
 import { textOf, type JsonObject } from '../src/matrix/http.ts';
 import { time, type Timed } from './process.ts';
 import { joinSections, type Measurement, type Section, type Target } from './report.ts';
@@ -25,6 +26,8 @@ export async function benchHybrid(world: World): Promise<Section> {
     };
   }
   await using _ = server;
+  // As `cis matrix up` does.
+  giveWay(Number(readFileSync(join(server.dir, 'pid'), 'utf8').split(' ')[0]));
   return joinSections([
     await benchCosts(world, server),
     await benchLatency(world, server),

@@ -63,6 +63,10 @@ interface Followed {
   /** Questions are as the events up to here want them. */
   settled: number;
   roundAt: number;
+  /** The last round is on its way; else, when it was in the room, and how long that took. */
+  isTelling: boolean;
+  toldAt: number;
+  tellingMs: number;
 }
 
 export function openBroadcaster(options: BroadcastOptions): Broadcaster {
@@ -85,7 +89,16 @@ function open({ db }: BroadcastOptions, run: RunId): Followed | null {
   const opened = openPictureOf(db, run);
   const settings = readRunSettings(db, run);
   if (opened === null || settings === null) return null;
-  return { fold: opened.fold, settings, seen: opened.seq, settled: -1, roundAt: -Infinity };
+  return {
+    fold: opened.fold,
+    settings,
+    seen: opened.seq,
+    settled: -1,
+    roundAt: -Infinity,
+    isTelling: false,
+    toldAt: 0,
+    tellingMs: 0,
+  };
 }
 
 function catchUp({ db }: BroadcastOptions, one: Followed): void {
@@ -99,14 +112,29 @@ function catchUp({ db }: BroadcastOptions, one: Followed): void {
 
 type Due = { readonly kind: 'now' } | { readonly kind: 'later'; readonly ms: number | null };
 
+/**
+ * Rounds are on their way for a fifth of the time at most: where the machine or the homeserver is busy they come less often, and what
+ * they tell is folded. Waiting longer than this would not spare anybody much.
+ */
+const longestRestMs = 2000;
+
+function restAfter(one: Followed, intervalMs: number, now: number): number {
+  const restMs = Math.min(longestRestMs, 4 * one.tellingMs);
+  const ms = Math.max(one.roundAt + intervalMs, one.toldAt + restMs) - now;
+  // A clock that was set back must not make it longer.
+  return Math.min(ms, Math.max(intervalMs, longestRestMs));
+}
+
 /** Whether there is a round to write: looked at without a lock first, since most looks find none and the run's driver wants the lock. */
 function dueOf({ db, now, intervalMs }: BroadcastOptions, one: Followed, row: BridgeRun, round: Round): Due {
   const { place, card, lastRow } = row;
   if (row.closed || place === null) return { kind: 'later', ms: null };
   if (lastRow !== null && isRoundWaiting(db, place, lastRow)) return { kind: 'later', ms: intervalMs };
+  if (one.isTelling)
+    Object.assign(one, { isTelling: false, toldAt: now(), tellingMs: Math.max(0, now() - one.roundAt) });
   if (card === null || isRunOver(one.fold.picture)) return { kind: 'now' };
   if (!round.hasNews()) return { kind: 'later', ms: null };
-  const ms = Math.min(intervalMs, one.roundAt + intervalMs - now());
+  const ms = restAfter(one, intervalMs, now());
   return ms > 0 ? { kind: 'later', ms } : { kind: 'now' };
 }
 
@@ -124,6 +152,7 @@ function write(options: BroadcastOptions, one: Followed, known: BridgeRun, place
     if (due.kind === 'later') return due.ms;
     round.everything();
     one.roundAt = now();
+    one.isTelling = true;
     return null;
   });
   const waitMs = transaction.immediate();

@@ -4,7 +4,6 @@ import { chmodSync, existsSync, mkdirSync, openSync, closeSync, readFileSync, rm
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { err, ok, type Result } from '../../domain/result.ts';
-import { giveWay } from '../give-way.ts';
 import { isObject, openHttp, textOf, type JsonObject } from '../http.ts';
 import { writePrivate } from '../secrets.ts';
 import { synapseConfig, synapseLogConfig } from './config.ts';
@@ -53,7 +52,6 @@ export async function startSynapse(options: StartOptions): Promise<Result<Runnin
   if (pid === null) return err(`the homeserver could not be started: see ${join(dir, 'start.log')}`);
   writePrivate(join(dir, 'pid'), `${pid} ${startTimeOf(pid) ?? ''}\n`);
   const up = await untilAnswers(url, pid, options.timeoutMs ?? 60_000);
-  giveWay(pid);
   return up
     ? ok({ url, pid, state, started: true })
     : err(`the homeserver did not start: see ${join(dir, 'start.log')}`);
