@@ -155,8 +155,9 @@ test.each([-10, 10])(
     const all = await readRoom(person, room);
     record(`clock ${minutes} minutes off`, { ...expectSame(world, 'x', room, all) });
     const created = all.find((event) => typeOf(event) === 'cis.dag.run.created');
-    const { at } = created?.['content'] as { at: number };
-    const off = Math.round((at - Number(created?.['origin_server_ts'])) / 60_000);
+    if (created === undefined) throw new Error('the run was not told');
+    const { at } = created['content'] as { at: number };
+    const off = Math.round((at - Number(created['origin_server_ts'])) / 60_000);
     expect(off).toBe(minutes);
   },
 );

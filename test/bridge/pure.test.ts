@@ -268,7 +268,7 @@ test('whatever is in them, messages and their edits are small enough for an even
     const failures = ids.map((id) => [1, { ...failed(id), failure: { kind: 'not-started', reason: long } }] as const);
     for (const events of [blocks, failures]) {
       const fold = openPicture(settingsOf(ids.map((id) => taskOf(id))));
-      for (const event of logOf('brave-otter', events as Parameters<typeof logOf>[1])) fold.apply(event);
+      for (const event of logOf('brave-otter', events)) fold.apply(event);
       expect(fits(edit(notice(renderCard(fold.picture))))).toBe(true);
     }
   }
