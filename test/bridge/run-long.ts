@@ -1,6 +1,6 @@
 /**
- * `npm run test:rooms [-- NAME...]`: the long versions of the tests of rooms, and a report of what they counted in test/bridge/report.md.
- * A name runs only the files whose path has it, and leaves the report as it is.
+ * `npm run test:rooms [-- NAME...]`: the long versions of the tests of rooms, one file after the other, and what they counted in
+ * test/bridge/report.md. A name runs only the files whose path has it, and renews only their sections.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -8,37 +8,58 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describeMachine } from '../../bench/report.ts';
 
-const files = ['delivery', 'faults', 'outages', 'crash'].flatMap((name) =>
-  ['matrix', 'bridge'].map((dir) => `test/${dir}/${name}.test.ts`).filter((path) => existsSync(path)),
-);
+const head = `# Rooms: the long tests
+
+What \`npm run test:rooms\` counted against a real Synapse on loopback. Each line is a test that compares the room with the log at its end: every
+event of the outbox is there once and in order, every task is in the log's state, the card says how the run stands.
+`;
+const report = join(import.meta.dirname, 'report.md');
+const files = ['matrix/delivery', 'matrix/crash', 'bridge/crash', 'bridge/faults', 'bridge/outages'];
+
 const names = process.argv.slice(2);
-const chosen = names.length === 0 ? files : files.filter((path) => names.some((name) => path.includes(name)));
-const dir = mkdtempSync(join(tmpdir(), 'cis-rooms-'));
-const counts = join(dir, 'counts');
-writeFileSync(counts, '');
-const started = Date.now();
-const words = ['vitest', 'run', '--silent=passed-only', '--no-file-parallelism', ...chosen];
-const { status } = spawnSync('npx', words, { stdio: 'inherit', env: { ...process.env, CIS_ROOMS_REPORT: counts } });
-const lines = readFileSync(counts, 'utf8').trim().split('\n');
-rmSync(dir, { recursive: true });
-if (names.length === 0) writeFileSync(join(import.meta.dirname, 'report.md'), render(lines, Date.now() - started));
-process.exitCode = status ?? 1;
-
-function render(all: readonly string[], tookMs: number): string {
-  const { cpu, cores, memoryGiB, kernel, node } = describeMachine();
-  const rows = all.map((line) => {
-    const { what, counts: told } = JSON.parse(line) as { readonly what: string; readonly counts: string };
-    return `| ${what} | ${told} |\n`;
+for (const file of files) {
+  if (names.length > 0 && !names.some((name) => file.includes(name))) continue;
+  const dir = mkdtempSync(join(tmpdir(), 'cis-rooms-'));
+  const counts = join(dir, 'counts');
+  writeFileSync(counts, '');
+  const started = Date.now();
+  const words = ['vitest', 'run', '--silent=passed-only', `test/${file}.test.ts`];
+  const { status } = spawnSync('npx', words, {
+    stdio: 'inherit',
+    env: { ...process.env, CIS_ROOMS_REPORT: counts },
   });
-  const minutes = Math.round(tookMs / 60_000);
-  const verdict = status === 0 ? 'All passed' : 'Not all passed';
-  return `# Rooms: the long tests
+  const lines = readFileSync(counts, 'utf8').trim().split('\n');
+  rmSync(dir, { recursive: true });
+  if (status !== 0) process.exitCode = 1;
+  keep(file, render(lines, { started, passed: status === 0 }));
+}
 
-\`npm run test:rooms\` on ${new Date(started).toISOString().slice(0, 10)} against Synapse on loopback: ${cpu}, ${cores} cores, ${memoryGiB} GiB, Linux ${kernel},
-Node ${node}; ${minutes} minutes. ${verdict}. Each line is a test that compares, at its end, the room with the log: every event of the outbox there
-once and in order, every task in the log's state, the card as the run stands.
+function render(lines: readonly string[], { started, passed }: { started: number; passed: boolean }): string {
+  const { cpu, cores, kernel, node } = describeMachine();
+  const minutes = Math.max(1, Math.round((Date.now() - started) / 60_000));
+  const rows = lines
+    .filter((line) => line !== '')
+    .map((line) => {
+      const { what, counts } = JSON.parse(line) as { readonly what: string; readonly counts: string };
+      return `| ${what} | ${counts} |\n`;
+    });
+  const date = new Date(started).toISOString().slice(0, 10);
+  return `${passed ? 'All passed' : '**Not all passed**'}, ${date}, ${minutes} min: ${cpu}, ${cores} cores, Linux ${kernel}, Node ${node}.
 
 | test | counts |
 | --- | --- |
 ${rows.join('')}`;
+}
+
+/** The sections of the other files stay. */
+function keep(file: string, section: string): void {
+  const before = existsSync(report) ? readFileSync(report, 'utf8').split(/^## /m).slice(1) : [];
+  const sections = new Map(
+    before.map((text) => [text.slice(0, text.indexOf('\n')), text.slice(text.indexOf('\n') + 1)]),
+  );
+  sections.set(file, `\n${section}`);
+  const known = files.filter((name) => sections.has(name));
+  const all = known.map((name) => `## ${name}\n${(sections.get(name) ?? '').trimEnd()}\n`);
+  writeFileSync(report, `${head}\n${all.join('\n')}`);
+  spawnSync('npx', ['oxfmt', report]);
 }
