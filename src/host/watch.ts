@@ -76,6 +76,7 @@ export class Watch {
       rulesOf: (session) => this.#rulesOf(session),
       readKernel: (session) => readWitness(session.pid),
       onVerdict: (session, verdict, before) => this.#onVerdict(session, verdict, before),
+      onTurnOver: (session, rule) => this.#onTurnOver(session, rule),
     });
   }
 
@@ -121,7 +122,7 @@ export class Watch {
     if (report.kind === 'turn-done') watched.report = report;
     if (report.kind === 'working') watched.turnDone = false;
     const witness = witnessOf(report, Date.now());
-    if (witness === null) return;
+    if (witness === null) return this.#monitor.heard(session);
     watched.hook = witness;
     const wasAsking = watched.block !== null;
     this.#monitor.hook(session, witness);
@@ -194,8 +195,14 @@ export class Watch {
       this.#end(watched);
     }
     if (verdict.kind === 'blocked') this.#open(watched, verdict);
-    if (verdict.kind === 'done' && session.agent !== undefined && session.agent.hookToken === undefined)
-      this.#finishTurn(watched, verdict.rule);
+  }
+
+  /** A hook that never spoke, or not of this: the screen is second. */
+  #onTurnOver(session: Session, rule: string): void {
+    const watched = this.#sessions.get(session);
+    if (watched === undefined || !session.isRunning || session.agent === undefined) return;
+    session.mark(`cis: the turn is over (${rule})`);
+    this.#finishTurn(watched, rule);
   }
 
   #open(watched: Watched, verdict: Extract<Verdict, { kind: 'blocked' }>): void {
@@ -271,7 +278,8 @@ export class Watch {
       watched.confirmed = given;
       if (watched.block?.id === block.id) this.#end(watched); // else the monitor saw it go before we did
       const verdict = this.#monitor.verdict(session);
-      if (verdict?.kind === 'blocked' && verdict.episode === episode) this.#monitor.answered(session);
+      const isStill = verdict?.kind === 'blocked' && verdict.episode === episode;
+      if (isStill || verdict?.kind !== 'blocked') this.#monitor.answered(session, isNo(given.answer, block));
       return ok(undefined);
     } finally {
       watched.confirmed = null;
@@ -387,6 +395,15 @@ function isFor(rule: AnswerRule, block: Block, session: Session): boolean {
   } catch {
     return false;
   }
+}
+
+const NO = /^(?:no|reject|deny|decline|cancel|don't|do not|abort|never|skip|stop|esc)\b|^n$/iu;
+
+/** Whether an answer refuses what was asked for; null: keys may mean anything. */
+function isNo(answer: Answer, block: Block): boolean | null {
+  if (answer.kind === 'choose') return NO.test(block.choices[answer.index]?.label ?? '');
+  if (answer.kind === 'text') return NO.test(answer.text.trim());
+  return answer.keys === '\u001b' ? true : null;
 }
 
 /** The choice of exactly that label; for a question without choices, the text. */

@@ -15,6 +15,8 @@ export interface QuietJudgement {
   readonly state: Exclude<JudgedState, 'blocked'>;
   readonly rule: string;
   readonly evidence: string;
+  /** The screen between two turns: one that was seen to begin is over. */
+  readonly endsTurn?: boolean;
 }
 
 export interface BlockedJudgement {
@@ -82,7 +84,10 @@ export function judgeScreen(input: ScreenInput, now: number, book: RuleBook = kn
 }
 
 function conclude(rule: Rule, facts: Facts, evidence: string, now: number): Judgement {
-  if (rule.state !== 'blocked') return { state: rule.state, rule: rule.id, evidence };
+  if (rule.state !== 'blocked') {
+    const endsTurn = rule.state === 'done' || rule.endsTurn === true;
+    return { state: rule.state, rule: rule.id, evidence, ...(endsTurn ? { endsTurn } : {}) };
+  }
   const { dialog } = facts;
   const asked = askedBy(rule, facts, evidence);
   const until = rule.kind === 'rate-limit' ? parseUntil(textAround(facts, evidence), now) : undefined;

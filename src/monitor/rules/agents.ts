@@ -75,6 +75,9 @@ const notAgain = [
 const START = String.raw`^\s*(?:[⎿■⚠✗✘×❌●⏺•✕ℹ!│┃]\s*){0,2}(?:\[?(?:api )?error\]?:?\s*|warning:?\s*|sorry,? ?|oops,? ?|\w+:\s*)?(?:\(?\d{3}\)?:?\s*)?`;
 const said = (words: string): RegExp => new RegExp(START + words, 'iu');
 
+/** The rule that tells a turn that a person ended. */
+export const refusedTurn = 'turn-refused';
+
 export const agentNames: ReadonlySet<string> = new Set([...codingAgents, ...Object.keys(aliases)]);
 
 export const agentRules: readonly Rule[] = [
@@ -514,6 +517,22 @@ export const agentRules: readonly Rule[] = [
     any: [/^\s*\(\s*(?:\d+[hms] ?)+· .{0,20}tokens/iu],
   },
   {
+    // A turn that a person ended, by a refusal or a key: no answer came of it.
+    id: refusedTurn,
+    agents: codingAgents,
+    state: 'idle',
+    priority: 325,
+    region: 'last-12',
+    shape: ['input-line'],
+    without: ['working', 'dialog'],
+    any: [
+      /\binterrupted\b.{0,60}(?:what should|instead|by (?:the )?user|feedback|tell the model)/iu,
+      /^(?:[✗✘×✕ℹ⎿■●•-]\s*)?(?:you |user |the user |request |operation |tool (?:call|use) )(?:was )?(?:rejected|declined|denied|cancell?ed|aborted)\b/iu,
+      /^[-✗✘×✕]\s+(?:Shell|WriteFile|Edit|Bash)\b/u,
+    ],
+    below: [/^(?:[●⏺✦◆▣]|•\s(?!Exited\b))\s*\S/u],
+  },
+  {
     id: 'claude-done',
     agents: ['claude'],
     state: 'done',
@@ -539,6 +558,7 @@ export const agentRules: readonly Rule[] = [
     region: 'last-4',
     any: ['ctrl+p commands', 'ctrl+x', 'tab switch agent', 'tab agents'],
     without: ['working', 'dialog'],
+    endsTurn: true,
   },
   {
     id: 'gemini-done',

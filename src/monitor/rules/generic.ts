@@ -257,5 +257,5 @@ export const genericRules: readonly Rule[] = [
   },
   { id: 'input', state: 'blocked', kind: 'question', priority: 500, strength: 'weak', shape: ['input'] },
   { id: 'shell-prompt', state: 'idle', priority: 300, shape: ['shell'] },
-  { id: 'input-line', state: 'idle', priority: 290, shape: ['input-line'] },
+  { id: 'input-line', state: 'idle', priority: 290, shape: ['input-line'], endsTurn: true },
 ];
