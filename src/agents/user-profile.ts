@@ -93,6 +93,7 @@ function blank(name: string, table: Table): AgentProfile {
     ],
     login: { env: [], files: [], command: '' },
     answering: { axis: 'vertical', digits: true, showsSelection: true },
+    goOn: 'continue',
   };
 }
 

@@ -150,6 +150,7 @@ function toStart(profile: AgentProfile, action: AgentAction, plan: AgentPlan, ru
       name: profile.name,
       screen: profile.screen,
       hookToken: randomBytes(16).toString('hex'),
+      goOn: profile.goOn,
       answering: profile.answering,
       ...(rules === undefined ? {} : { rules }),
     },

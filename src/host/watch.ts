@@ -12,6 +12,7 @@ import { readLook } from '../monitor/render.ts';
 import { agentNames } from '../monitor/rules/agents.ts';
 import type { HookWitness, Verdict } from '../monitor/verdict.ts';
 import { witnessOf } from './hook-witness.ts';
+import { callAt, graceMs, planLimit } from './limit-wait.ts';
 import { playAnswer, type AnswerPorts, type PlayError, type Seen } from './play-answer.ts';
 import type { HostError, JournalEvent, VerdictNote, Why } from './protocol.ts';
 import type { Screen } from './screen.ts';
@@ -47,6 +48,8 @@ interface Watched {
   turnDone: boolean;
   /** The answer that was confirmed and is not seen to be taken yet. */
   confirmed: GivenAnswer | null;
+  /** Ends the waiting for a limit. */
+  stopWaiting: () => void;
   /** Answers are given one after the other. */
   turn: Promise<unknown>;
 }
@@ -71,7 +74,7 @@ export class Watch {
   constructor(ports: WatchPorts) {
     this.#ports = ports;
     this.#monitor = openMonitor<Session>({
-      clock: { now: Date.now, after },
+      clock: wallClock,
       readScreen: (session) => this.#read(session),
       rulesOf: (session) => this.#rulesOf(session),
       readKernel: (session) => readWitness(session.pid),
@@ -94,6 +97,7 @@ export class Watch {
       report: null,
       turnDone: false,
       confirmed: null,
+      stopWaiting: () => {},
       turn: Promise.resolve(),
     });
     this.#monitor.add(session);
@@ -112,6 +116,7 @@ export class Watch {
 
   forget(session: Session): void {
     this.#monitor.exited(session);
+    this.#sessions.get(session)?.stopWaiting();
     this.#sessions.delete(session);
   }
 
@@ -212,13 +217,37 @@ export class Watch {
     if (isNew) watched.blocks += 1;
     watched.episode = verdict.episode;
     watched.turnDone = false;
-    const block = blockOf(blockId(session.id, watched.blocks), verdict.asked, verdict.since, () =>
+    const asked = blockOf(blockId(session.id, watched.blocks), verdict.asked, verdict.since, () =>
       this.#lastRow(session),
     );
+    const waits = session.waitsForLimits && asked.kind === 'rate-limit' && asked.until !== undefined;
+    const block: Block = waits ? { ...asked, waits } : asked;
+    this.#show(watched, block);
+    if (waits) this.#waitForLimit(watched, block);
+    else if (verdict.seen) this.#answerByRule(watched, block);
+  }
+
+  #show(watched: Watched, block: Block): void {
     watched.block = block;
-    session.block(block);
-    this.#ports.journal(session, { kind: 'blocked', block });
-    if (verdict.seen) this.#answerByRule(watched, block);
+    watched.session.block(block);
+    this.#ports.journal(watched.session, { kind: 'blocked', block });
+  }
+
+  /** Nobody is asked: when the limit has ended the program goes on, by itself or told so. What cannot be told so is asked after all. */
+  #waitForLimit(watched: Watched, block: Block): void {
+    watched.stopWaiting();
+    const plan = planLimit(block, watched.session.agent?.goOn ?? null);
+    const source = { by: 'on_rate_limit', via: 'rule' } as const;
+    const act = async (): Promise<void> => {
+      if (watched.block?.id !== block.id) return;
+      const { fingerprint } = block;
+      const given = plan === null ? null : { block: block.id, fingerprint, answer: plan.answer, source };
+      const taken = given !== null && (await this.answer(watched.session, given)).ok;
+      const { waits: _, ...asked } = block;
+      if (!taken && watched.block?.id === block.id) this.#show(watched, asked);
+    };
+    if (plan?.when === 'now') return void act();
+    watched.stopWaiting = callAt(wallClock, (block.until ?? 0) + graceMs, () => void act());
   }
 
   #lastRow(session: Session): string {
@@ -240,6 +269,7 @@ export class Watch {
   #close(watched: Watched, answer: Answer | null, source: AnswerSource): void {
     const { block, session } = watched;
     if (block === null) return;
+    watched.stopWaiting();
     watched.block = null;
     watched.ended.set(block.id, answer === null ? null : source);
     session.block(null);
@@ -339,6 +369,8 @@ function after(ms: number, call: () => void): () => void {
   const timer = setTimeout(call, ms);
   return () => clearTimeout(timer);
 }
+
+const wallClock = { now: Date.now, after };
 
 /** The modes of the terminal cost a process: they are asked for only where somebody may be waited for. */
 async function readWitness(pid: number): Promise<KernelWitness | null> {

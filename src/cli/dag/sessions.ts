@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { findHome, type Home } from '../../config/home.ts';
 import type { SessionState } from '../../domain/session.ts';
+import { describeWait } from '../../domain/words.ts';
 import { readAllSessions, resolveRun, type FoundSession } from '../resolve.ts';
 import { describeEnd } from './session.ts';
 
@@ -92,7 +93,8 @@ function renderSessions(found: readonly FoundSession[], flags: SessionsFlags, no
 
 function describeState(state: SessionState): string {
   if (state.kind === 'ended') return describeEnd(state.end);
-  return state.kind === 'blocked' ? `blocked: ${state.block.question.split('\n')[0] ?? ''}` : state.kind;
+  if (state.kind !== 'blocked') return state.kind;
+  return `${describeWait(state.block) ?? 'blocked'}: ${state.block.question.split('\n')[0] ?? ''}`;
 }
 
 function renderAge(ms: number): string {

@@ -71,6 +71,11 @@ const notAgain = [
   /^[⏺●•✦◆]\s.*\b(?:when|if|whenever|because|so that|handles?|returns?|answers?|should|would (?:you|be)|added|fixed)\b/iu,
 ] as const;
 
+/** A message of the agent's, or the end of a turn: what the program said above it is past. */
+const answered = [
+  /^(?:[●⏺✦◆]|•)\s+(?!.{0,80}(?:limit|quota|\/login|api key|credit|usage|429|401|403|auth))\S/iu,
+] as const;
+
 /** Said by the program itself, at the start of a row, not in the middle of somebody's sentence. */
 const START = String.raw`^\s*(?:[⎿■⚠✗✘×❌●⏺•✕ℹ!│┃]\s*){0,2}(?:\[?(?:api )?error\]?:?\s*|warning:?\s*|sorry,? ?|oops,? ?|\w+:\s*)?(?:\(?\d{3}\)?:?\s*)?`;
 const said = (words: string): RegExp => new RegExp(START + words, 'iu');
@@ -116,6 +121,7 @@ export const agentRules: readonly Rule[] = [
       ),
       /^(?:[⎿■⚠✗✘×❌✕!]\s*|.{0,4}\[?(?:api )?error:?\s*)(?:[a-z]+[,:]? ){0,6}\(?(?:429|402)\b.{0,80}(?:quota|rate|limit|exhausted|too many|credit)/iu,
     ],
+    below: answered,
     except: notAgain,
   },
   {
@@ -128,6 +134,7 @@ export const agentRules: readonly Rule[] = [
     without: ['working'],
     all: [/\b(?:resets?|try again|upgrade|available again|will reset|wait until|purchase|\/upgrade|billing)\b/iu],
     any: limitWords,
+    below: answered,
     except: notAgain,
   },
   {
@@ -158,6 +165,7 @@ export const agentRules: readonly Rule[] = [
       /\bmodel: +(?:not set|none)\b/iu,
       /\b(?:LLM not set|no (?:models?|provider|llm) (?:configured|available|set)|no api key)\b.{0,80}(?:\/login|\/connect|login|auth|configure|set)/iu,
     ],
+    below: answered,
     except: [/login succe|logged in as|successfully|retrying|welcome back/iu],
   },
   {
