@@ -21,7 +21,7 @@ const PASSWORD_WORDS =
 const ONE_TIME =
   /\b(?:verification|one-time|otp|2fa|two-factor|authenticat\w+|security|mfa) (?:code|password|token|pin)\b.{0,60}[:：]\s*$/iu;
 const YES_NO =
-  /[[(]\s*\[?y\]?\s*\/\s*\[?n\]?\s*[\])]\s*[:?>]*\s*$|[[(<]\s*(?:y(?:es)?|j(?:a)?|o(?:ui)?|s(?:i|í)?)\s*[/|,]\s*n(?:o|ein|on)?(?:\s*[/|,](?:\[[^\]]{1,30}\]|[^\])>[]){1,60})?\s*[\])>]\s*(?:\([^)]{0,30}\)|\[[^\]]{0,20}\])?\s*[.:?>›»]*\s*$/iu;
+  /[[(]\s*\[?y\]?\s*\/\s*\[?n\]?\s*[\])]\s*[:?>]*\s*$|<[yn]>\s*\?\s*$|[[(<]\s*(?:y(?:es)?|j(?:a)?|o(?:ui)?|s(?:i|í)?)\s*[/|,]\s*n(?:o|ein|on)?(?:\s*[/|,](?:\[[^\]]{1,30}\]|[^\])>[]){1,60})?\s*[\])>]\s*(?:\([^)]{0,30}\)|\[[^\]]{0,20}\])?\s*[.:?>›»]*\s*$/iu;
 const LETTERS =
   /\s\[(?:[a-zA-Z?@!]{1,3}[,/|]){1,14}[a-zA-Z?@!]{1,3}\]\s*(?:\([^)]{0,30}\))?\s*[:?>]*\s*$|\((?:[A-Z][/|,]){2,9}[A-Z]\)(?: ?\[[^\]]{0,30}\])?\s*[:?]*\s*$/u;
 const SPELLED =
@@ -45,11 +45,20 @@ const DIALOGUE = /^\s*(?:[?◆❔]|\[\?\])\s+(?!for (?:shortcuts|help)\b)\S.{0,2
 const QUESTION = /\?\s*(?:\([^)]{0,60}\)|\[[^\]]{0,60}\])?\s*[:›>»]?\s*$/u;
 const FIELD =
   /(?:\b(?:enter|type|input|provide|specify|paste|choose|select|pick|give|set)\b.{0,100}|(?:user ?name|login|log in|e-?mail(?: address)?|(?:package|project|app|full|first|last|real|common|organization\w*|host|country|state|city|file|folder|branch|table|database|key|component) ?(?:or [\w ]+)?names?|your name|version|description|entry point|test command|git repository|keywords|author|license|choice|your choice|selection|your selection|option|answer|value|code|address|room number|(?:work|home) phone|other|api key|token|url|port|reply|filename|name|command|search|find|goto)\b.{0,60})[:：]\s*(?:\[[^\]]{0,60}\]|\([^)]{0,80}\))?\s*:?\s*$/iu;
-const DEFAULTED = /^[^:]{1,80}(?:\((?:[^)]{1,60})\)|\[[^\]]{1,60}\])\s*[:?]\s*$/u;
+const DEFAULTED =
+  /^[^:]{1,80}(?:\((?:[^)]{1,60})\)|\[[^\]]{1,60}\])\s*[:?]\s*$|^[A-Z][^:]{1,80}[[(]default\b[^\])]{1,60}[\])]\s*$/u;
 /** Without a cursor that tells that the row is open, a row of a program's text is no prompt. */
 const CODE =
   /["`}]\s*:\s*$|^\s*(?:case|default|if|else|elif|for|while|def|class|return|const|let|var|function|func|fn|public|private|export|import|type|interface|switch|it|test|describe)\b|=>|[{};]|<\/|^\? (?:idx|null|undefined|true|false|\w+[.[(])/u;
-const PASTE = /\b(?:paste|enter|type)\b.{1,80}\s>\s*$/iu;
+const PASTE = /\b(?:paste|enter|type)\b.{1,80}(?:\s>|\bbelow:?)\s*$/iu;
+/** An order to the person that ends in what may be given: `Enter selection (default: Application) [1..4]`. */
+const ORDERED = /^(?:please )?(?:enter|choose|select|type|pick)\b.{3,160}[\])]\s*(?::\s*[\w.]{1,20}\s*:)?\s*$/iu;
+/** A short name of what is wanted, not the heading of a list: those say what follows, often in plural. */
+const NAMED =
+  /^(?!(?:usage|options?|output|error|summary|result|note|warning|example|total|info|debug|hint|tip|see|input|todo|fixme|default|step|stage|phase|test|run\w*|build\w*|\w+ing|[\w ]*\w{2}[^s]s)\s*:)[A-Z][a-z]+(?: [a-z]{2,14}){0,2}:\s*$/u;
+/** A whole question as a program's last word, or a name with a prompt's end: `What now>`. */
+const OPEN_QUESTION =
+  /^(?!(?:[QA]|[\w.-]{1,16}): )[A-Z][^.!?:]{3,120}\?\s*$|^[A-Z][a-z]{1,12}(?: [a-z]{1,12}){0,3}>\s*$/u;
 const SELECT_PROMPT = /^(?:#\?|.{0,60}(?:\[?\(?\d+ ?(?:-|\.\.|to) ?\d+\)?\]?|\[\d+(?:\/\d+)+\]).{0,20}[:?>])\s*$/u;
 const PROSE_END = /[.;,]\s*$/u;
 
@@ -70,12 +79,15 @@ export function findAsk(look: Look): Ask | null {
   });
   const screenKind = wholeScreen(look, text);
   if (screenKind !== null) return make(screenKind);
+  const keys = keysBelow(look);
+  if (keys !== null) return make('yes-no', 'strong', keys);
   if (text === '>' && look.text.some((other) => REPL_BANNER.test(other.text))) return make('repl');
   if (line.quote || isInputLine(look, line) || /^\s*\? for /u.test(text)) return null;
   if (/^\s*(?:\/\/|#\s|\*\s|- |`)/u.test(line.text)) return null;
   const where = cursorPlace(look, line.row, line.text.length);
   if (where === 'elsewhere') return null;
-  if (PASSWORD.test(text) || PASSWORD_WORDS.test(text) || ONE_TIME.test(text)) return make('password');
+  if (PASSWORD.test(text) || isRepeated(look, at, text) || PASSWORD_WORDS.test(text) || ONE_TIME.test(text))
+    return make('password');
   if (REPL.test(text)) return make('repl');
   if (YES_NO.test(text)) return make('yes-no', 'strong', yesNo(text));
   if (RM_LIKE.test(text) || (ELLIPSIS.test(text) && where !== 'terminated'))
@@ -102,8 +114,17 @@ function field(text: string, where: Place, make: (kind: Ask['kind'], strength?: 
     return /[:?>]\s*$/u.test(text) ? make('input', 'weak') : null;
   }
   if (where === 'terminated') return null;
-  if (FIELD.test(text) || DEFAULTED.test(text)) return make('input', 'weak');
+  if (FIELD.test(text) || DEFAULTED.test(text) || OPEN_QUESTION.test(text)) return make('input', 'weak');
+  if (ORDERED.test(text) || NAMED.test(text)) return make('input', 'weak');
   return /\?\s*(?:\([^)]{1,40}\)|\[[^\]]{1,40}\])\s*:?\s*$/u.test(text) ? make('input', 'weak') : null;
+}
+
+/** `Password:` and below it `Repeat for confirmation:`. */
+function isRepeated(look: Look, at: number, text: string): boolean {
+  return (
+    /\b(?:repeat|retype|re-enter|again|verify|confirm\w*)\b.{0,40}[:：]\s*$/iu.test(text) &&
+    PASSWORD.test(look.lines[at - 1]?.text.trim() ?? '')
+  );
 }
 
 type Place = 'behind' | 'unknown' | 'terminated' | 'elsewhere';
@@ -145,6 +166,19 @@ function wholeScreen(look: Look, last: string): 'pager' | 'editor' | null {
     return 'editor';
   if (tildes >= 4 && /^~\s*$/u.test(look.text.at(-1)?.text ?? '')) return 'editor';
   return null;
+}
+
+const KEY_ROW = /^([A-Z^]{1,2}) ?(yes|no|all|cancel|none|always|never)\b(?: {2,}(\S{1,2}) (\w+))?$/iu;
+
+/** A question of an editor: each key on a row of its own, before its word. */
+function keysBelow(look: Look): Pick<Ask, 'choices' | 'selected'> | null {
+  const rows = look.text.slice(-3).map((line) => KEY_ROW.exec(line.text.trim()));
+  const found = rows.flatMap((row) =>
+    row === null ? [] : [{ key: row[1] ?? '', label: (row[2] ?? '').toLowerCase() }],
+  );
+  const asks = look.text.slice(-4).some((line) => QUESTION.test(line.text));
+  if (!asks || rows.at(-1) === null || found.length < 2) return null;
+  return { choices: found.map(({ key, label }) => ({ key: key.toLowerCase(), label })), selected: null };
 }
 
 /** The prompt's row and, when it goes on from the row above, that one too. */

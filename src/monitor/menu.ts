@@ -27,7 +27,7 @@ const TRANSCRIPT = /^\s*(?:[⏺✓✔✗✘■⚠⎿↳]|[●•✦]\s+(?!\d+[.)
 const YES_NO =
   /^(?:yes|no|allow|deny|reject|approve|accept|decline|cancel|skip|continue|proceed|trust|don't|do not|exit|quit|abort|always|run|ok)\b/iu;
 
-const QUESTION = /[?？]\s*(?:\(.{0,60}\)|\[.{0,80}\])?\s*$/u;
+const QUESTION = /[?？]\s*[…›]?\s*(?:\(.{0,60}\)|\[.{0,80}\])?\s*$/u;
 const HEADING = /[?？:]\s*(?:\(.{0,60}\)|\[.{0,80}\])?\s*$/u;
 
 /** Finds the menu that waits for a person, if the screen ends in one. */
@@ -186,7 +186,18 @@ function isOpen(look: Look, menu: Menu): boolean {
         (menu.marked === 'strong' && menu.rows.every((row) => look.lines[row.at]?.boxed === true)))
     );
   if (plain.length === 0 && menu.rows.every((row) => YES_NO.test(row.choice.label))) return asksAbove(look, menu);
+  // Check boxes right below a question that is left open: none is ticked yet.
+  if (
+    plain.length === 0 &&
+    menu.rows.every((row) => row.choice.radio !== null) &&
+    /[?？]\s*[…›:]/u.test(above(look, menu))
+  )
+    return true;
   return menu.hinted && plain.length <= 1 && (asksAbove(look, menu) || looksLikeChoices(menu));
+}
+
+function above(look: Look, { first }: Menu): string {
+  return look.lines[first - 1]?.text ?? '';
 }
 
 function looksLikeChoices(menu: Menu): boolean {

@@ -77,7 +77,7 @@ const answered = [
 ] as const;
 
 /** Said by the program itself, at the start of a row, not in the middle of somebody's sentence. */
-const START = String.raw`^\s*(?:[⎿■⚠✗✘×❌●⏺•✕ℹ!│┃]\s*){0,2}(?:\[?(?:api )?error\]?:?\s*|warning:?\s*|sorry,? ?|oops,? ?|\w+:\s*)?(?:\(?\d{3}\)?:?\s*)?`;
+const START = String.raw`^[^\p{L}\p{N}]{0,8}(?:\d{1,2}: )?(?:\[?(?:api )?error\]?:?\s*|warning:?\s*|sorry,? ?|oops,? ?|\w+:\s*)?(?:\(?\d{3}\)?:?\s*)?`;
 const said = (words: string): RegExp => new RegExp(START + words, 'iu');
 
 /** The rule that tells a turn that a person ended. */
@@ -119,6 +119,7 @@ export const agentRules: readonly Rule[] = [
       said(
         String.raw`(?:your )?(?:credit balance|balance|insufficient (?:credit|quota|balance|funds)|insufficient_quota|too many requests|rate[- ]?limit|resource[_ ]exhausted|quota exceeded|payment required)`,
       ),
+      /^[^\p{L}]{0,8}[\w.]{0,30}(?:error|exception)\b(?: code)?[\])]?\s?[:(-].{0,200}\b(?:rate[_ -]?limit|quota|429|credits?|billing|insufficient_)/iu,
       /^(?:[⎿■⚠✗✘×❌✕!]\s*|.{0,4}\[?(?:api )?error:?\s*)(?:[a-z]+[,:]? ){0,6}\(?(?:429|402)\b.{0,80}(?:quota|rate|limit|exhausted|too many|credit)/iu,
     ],
     below: answered,

@@ -223,6 +223,7 @@ export const genericRules: readonly Rule[] = [
       /\b(?:log ?in|sign ?in|authenticate|authorize)\b.{0,60}\b(?:open|visit|go to|browser|following|at)\b/iu,
       /\bif the browser (?:did|does|has)n'?t? (?:not )?open/iu,
       /\bfinish signing in\b/iu,
+      /https?:\/\/\S*(?:\/oauth2?\/|\/device\b|\/authorize\b|cli-auth|cli-login|login\/cli|auth\/cli|cli\/auth)/iu,
     ],
     not: [
       /\b(?:logged|signed) in as\b|login succe|successfully (?:logged|signed|authenticated)|authentication succe|server (?:running|listening|started)|listening on/iu,
@@ -234,7 +235,10 @@ export const genericRules: readonly Rule[] = [
     kind: 'login',
     priority: 918,
     region: 'last-8',
-    any: [/\bwaiting for (?:auth(?:entication|orization)?|log ?in|sign-?in)\b.{0,60}(?:…|\.\.\.|\()/iu],
+    any: [
+      /\bwaiting for (?:\w+ )?(?:auth(?:entication|orization)?|log ?in|sign-?in)\b.{0,60}(?:…|\.\.\.|\()/iu,
+      /\bpress any key to (?:log|sign) ?in\b/iu,
+    ],
   },
   { id: 'press-key', state: 'blocked', kind: 'question', priority: 910, shape: ['key'] },
   {
