@@ -9,7 +9,7 @@ import type { ScreenInput } from '../monitor/look.ts';
 import { openMonitor, type Monitor } from '../monitor/open-monitor.ts';
 import { parseRules } from '../monitor/parse-rules.ts';
 import { readLook } from '../monitor/render.ts';
-import { agentNames } from '../monitor/rules/agents.ts';
+import { agentNames } from '../monitor/coding-agents.ts';
 import type { HookWitness, Verdict } from '../monitor/verdict.ts';
 import { witnessOf } from './hook-witness.ts';
 import { callAt, graceMs, planLimit } from './limit-wait.ts';

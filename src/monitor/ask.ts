@@ -1,4 +1,5 @@
 import type { Choice } from '../domain/block.ts';
+import { isCodingAgent } from './coding-agents.ts';
 import { isInputLine } from './input-line.ts';
 import type { Look } from './look.ts';
 
@@ -15,7 +16,7 @@ export interface Ask {
 }
 
 const PASSWORD =
-  /(?:^|[\s'"])(?:\[sudo[^\]]*\] )?(?:[\w' .@-]{0,60})?(?:password|passphrase|pass phrase|passcode|\bpin\b|secret key|passwort|mot de passe|contraseña|密码)(?: \([^)]{0,60}\))?(?: for .{1,160}| again| confirm\w*| \(again\))?\s*[:：?]\s*[•*]*\s*$/iu;
+  /(?:^|[\s'"])(?:\[sudo[^\]]*\] )?(?:[\w' .@-]{0,60})?(?:password|passphrase|pass phrase|passcode|\bpin\b|secret key|passwort|mot de passe|contraseña|密码)(?: \([^)]{0,60}\))?(?: (?:for|für|de|pour|para|per|di|van|до|для) .{1,160}| again| confirm\w*| \(again\))?\s*[:：?]\s*[•*]*\s*$/iu;
 const PASSWORD_WORDS =
   /\b(?:enter|type|retype|verify|repeat|confirm|new|current|old|the)\b.{0,60}\b(?:password|passphrase|pass phrase|pin)\b.{0,80}[:：]\s*[•*]*\s*$/iu;
 const ONE_TIME =
@@ -24,12 +25,14 @@ const YES_NO =
   /[[(]\s*\[?y\]?\s*\/\s*\[?n\]?\s*[\])]\s*[:?>]*\s*$|<[yn]>\s*\?\s*$|[[(<]\s*(?:y(?:es)?|j(?:a)?|o(?:ui)?|s(?:i|í)?)\s*[/|,]\s*n(?:o|ein|on)?(?:\s*[/|,](?:\[[^\]]{1,30}\]|[^\])>[]){1,60})?\s*[\])>]\s*(?:\([^)]{0,30}\)|\[[^\]]{0,20}\])?\s*[.:?>›»]*\s*$/iu;
 const LETTERS =
   /\s\[(?:[a-zA-Z?@!]{1,3}[,/|]){1,14}[a-zA-Z?@!]{1,3}\]\s*(?:\([^)]{0,30}\))?\s*[:?>]*\s*$|\((?:[A-Z][/|,]){2,9}[A-Z]\)(?: ?\[[^\]]{0,30}\])?\s*[:?]*\s*$/u;
+/** The letters that may be typed, in one piece: `[Ynaqdh]`. */
+const TOGETHER = /\?\s*(?:\([^)]{0,40}\)\s*)?\[([a-zA-Z]{2,12})\]\s*$/u;
 const SPELLED =
   /(?:\([a-zA-Z]\)|\[[a-zA-Z]\])[a-zA-Z' ]{0,24}[/,|; ].{0,80}(?:\([a-zA-Z]\)|\[[a-zA-Z]\])[a-zA-Z' ]{0,24}(?:\[[^\]]{0,12}\])?\s*[:?]?\s*$/u;
 const PRESS_KEY =
   /(?:\b(?:press|hit|push|strike|type)\s+(?:the\s+)?(?:\[?<?(?:any key|enter|return|space\w*|'?[qyr]'?)>?\]?)(?: or \S+)?\b.{0,80}(?:\bto\b|\.\.\.|…|\bwhen\b|:|continue|\)$|$)|\bpress any key\b|<enter>|-- ?more ?--|\[press enter\])/iu;
 const REPL =
-  /^(?:>>>|In \[\d+\]:|\(?(?:gdb|lldb|Pdb|ipdb|rdb:\d+|dbx)\)|(?:mysql|sqlite|MariaDB \[[^\]]*\]|ftp|lftp(?: \S+)?|sftp|telnet|redis|mongo|mongosh|test|julia|scala|ghci|Prelude|iex(?:\(\d+\))?|erl|clisp|swipl|octave|maxima|hive|cqlsh|influx|kafka|gnuplot|fennel|lua|js|ts|deno|psql|nslookup|dig|bluetoothctl|parted|iwd|virsh|nft|cryptsetup)(?:[:\d\w@.\-()]{0,40})?>|\[[^\]]{1,40}\](?:#|>)|\(parted\)|\w[\w.]{0,40}(?:=|-|\(|!|\^)[#>]|irb\([^)]{1,40}\):\d+:\d+[>*]|pry\([^)]{1,40}\)>|\d+:\d+:\d+>|jshell>|php >|user=>|[\w.:-]{0,30}(?:\d+)?[?]-|127\.0\.0\.1:\d+>|[\w.-]+:\d+(?:\[\d+\])?>)\s*$/u;
+  /^(?:>>>|In \[\d+\]:|\(?(?:gdb|lldb|Pdb|ipdb|byebug|rdbg|rdb:\d+|dbx|dlv|jdb|mdb|cuda-gdb|rr|trepan\w*)\)|(?:mysql|sqlite|MariaDB \[[^\]]*\]|ftp|lftp(?: \S+)?|sftp|telnet|redis|mongo|mongosh|test|julia|scala|ghci|Prelude|iex(?:\(\d+\))?|erl|clisp|swipl|octave|maxima|hive|cqlsh|influx|kafka|gnuplot|fennel|lua|js|ts|deno|psql|nslookup|dig|bluetoothctl|parted|iwd|virsh|nft|cryptsetup)(?:[:\d\w@.\-()]{0,40})?>|\[[^\]]{1,40}\](?:#|>)|\(parted\)|\w[\w.]{0,40}(?:=|-|\(|!|\^)[#>]|irb\([^)]{1,40}\):\d+:\d+[>*]|pry\([^)]{1,40}\)>|\d+:\d+:\d+>|jshell>|php >|user=>|[\w.:-]{0,30}(?:\d+)?[?]-|127\.0\.0\.1:\d+>|[\w.-]+:\d+(?:\[\d+\])?>)\s*$/u;
 const REPL_BANNER =
   /\b(?:Welcome to Node\.js|Type "\.help"|Type '\/help'|Welcome to the (?:Mongo|MariaDB|MySQL)|Deno \d|Lua \d|Bun v)/u;
 const SHELL =
@@ -82,6 +85,7 @@ export function findAsk(look: Look): Ask | null {
   const keys = keysBelow(look);
   if (keys !== null) return make('yes-no', 'strong', keys);
   if (text === '>' && look.text.some((other) => REPL_BANNER.test(other.text))) return make('repl');
+  if (answersBelow(look, line)) return make('input');
   if (line.quote || isInputLine(look, line) || /^\s*\? for /u.test(text)) return null;
   if (/^\s*(?:\/\/|#\s|\*\s|- |`)/u.test(line.text)) return null;
   const where = cursorPlace(look, line.row, line.text.length);
@@ -98,6 +102,11 @@ export function findAsk(look: Look): Ask | null {
       ],
     });
   if (LETTERS.test(text)) return make('yes-no', 'strong', letters(text));
+  const together = TOGETHER.exec(text)?.[1];
+  if (together !== undefined) {
+    const choices = [...together].map((key) => ({ label: key, key: key.toLowerCase() }));
+    return make('yes-no', 'strong', { choices });
+  }
   if (SPELLED.test(text)) return make('yes-no', 'strong', spelled(text));
   if (PRESS_KEY.test(text) && text.length < 160) return make('key', where === 'behind' ? 'strong' : 'weak');
   if (SHELL.test(text)) return make('shell');
@@ -117,6 +126,14 @@ function field(text: string, where: Place, make: (kind: Ask['kind'], strength?: 
   if (FIELD.test(text) || DEFAULTED.test(text) || OPEN_QUESTION.test(text)) return make('input', 'weak');
   if (ORDERED.test(text) || NAMED.test(text)) return make('input', 'weak');
   return /\?\s*(?:\([^)]{1,40}\)|\[[^\]]{1,40}\])\s*:?\s*$/u.test(text) ? make('input', 'weak') : null;
+}
+
+/** A bare `>` right below a question or the last of a numbered list: where a plain program reads the answer. */
+function answersBelow(look: Look, line: Look['text'][number]): boolean {
+  if (!/^\s*[>›]\s*$/u.test(line.text) || (look.agent !== undefined && isCodingAgent(look.agent))) return false;
+  const before = look.lines[look.lines.indexOf(line) - 1];
+  if (before === undefined || before.blank || before.rule) return false;
+  return /[:?\]]\s*$/u.test(before.text) || /^\s*(?:\[\w{1,3}\]|\(?\d{1,2}[.):])\s+\S/u.test(before.text);
 }
 
 /** `Password:` and below it `Repeat for confirmation:`. */
@@ -190,7 +207,10 @@ function questionAt(look: Look, at: number): string {
     if (index < at && (/[.:;!?)\]]$/u.test(line.text) || line.text.length < (look.input.cols ?? 80) * 0.75)) break;
     parts.unshift(line.text.trim());
   }
-  return parts.join(' ').slice(0, 500);
+  return parts
+    .join(' ')
+    .replace(/^[?◆]\s+/u, '')
+    .slice(0, 500);
 }
 
 function yesNo(text: string): Pick<Ask, 'choices' | 'selected'> {

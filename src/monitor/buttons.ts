@@ -27,12 +27,12 @@ export function findButtons(look: Look): Buttons | null {
       return found(look, line.row, at, framed);
     const words = line.text
       .trim()
-      .split(/ {2,}|[│|]/u)
+      .split(/ {2,}|[│|]| \/ (?=[○●◯◉])/u)
       .map((word) => word.trim())
       .filter((word) => word !== '');
     const labels = [];
     for (const word of words) {
-      const label = word.replace(/^[❯›▶▸►→●◉>]\s*/u, '');
+      const label = word.replace(/^[❯›▶▸►→●◉○◯>▌]\s*/u, '');
       if (!WORD.test(label)) break;
       labels.push(label);
     }

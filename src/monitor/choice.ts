@@ -27,7 +27,7 @@ export function parseChoice(text: string): ChoiceLine | null {
   if (rest === '') return null;
   let at = text.length - rest.length;
   const first = String.fromCodePoint(rest.codePointAt(0) ?? 32);
-  const marked = isMark(first) && /^\s+\S/u.test(rest.slice(first.length));
+  const marked = isMark(first) && (/^\s+\S/u.test(rest.slice(first.length)) || RADIO.test(rest.slice(first.length)));
   const mark = marked ? (STRONG.includes(first) ? 'strong' : 'weak') : null;
   const markCol = at;
   let body = rest;

@@ -4,7 +4,8 @@ import { fingerprintOf } from './fingerprint.ts';
 import { lookAt, type ScreenInput } from './look.ts';
 import { factsOf, matchRule, regionRows, type Facts } from './match.ts';
 import { isInRange, type JudgedState, type Rule } from './rule.ts';
-import { agentRules, aliases } from './rules/agents.ts';
+import { nameOf } from './coding-agents.ts';
+import { agentRules } from './rules/agents.ts';
 import { genericRules } from './rules/generic.ts';
 import { parseUntil } from './until.ts';
 
@@ -55,11 +56,6 @@ export function openRuleBook(own: readonly Rule[] = []): RuleBook {
     if (books.size < 200) books.set(key, book);
     return book;
   };
-}
-
-function nameOf(agent: string | undefined): string | undefined {
-  const name = agent?.toLowerCase();
-  return name === undefined ? undefined : (aliases[name] ?? name);
 }
 
 /** Without a program, or with one that no rule knows, what some agent is known to say is asked too. */

@@ -58,6 +58,8 @@ const SCROLLBAR = /(?<=\s)[█▄▀▐░]$/u;
 const FRAME_LEFT = /^(\s*)([│┃║▌▎┆┊])/u;
 const FRAME_RIGHT = /[│┃║▐┆┊]\s*[█▄▀▐░▒]?\s*$/u;
 const RULE = /^[\s─━═╌┄┈╍┅╭╮╰╯┌┐└┘├┤┏┓┗┛┣┫╔╗╚╝╠╣┬┴┼▁▔▄▀▂▃╴╶╸╺│┃║█]{3,}$/u;
+/** The edge of a clack prompt, with nothing or just a cursor behind it. */
+const CLACK_EDGE = /^\s*[│└]\s*[█▄_▪]*\s*$/u;
 /** An empty row inside of a box. */
 const SIDES = /^[\s│┃║█]*$/u;
 const RULE_START = /^\s*[╭╰┌└├┏┗┣╔╚╠╞─━═╌]/u;
@@ -76,7 +78,7 @@ export function lookAt(input: ScreenInput): Look {
   while (end > 0 && (all[end - 1] ?? '').trim() === '') end -= 1;
   const start = Math.max(0, end - maxRows);
   const raw = all.slice(start, end).map((line) => tidy(line));
-  const live = raw.some((line) => /^\s*[◆▲■◇]\s/u.test(line)) && raw.some((line) => /^\s*└\s*$/u.test(line));
+  const live = raw.some((line) => /^\s*[◆▲■◇●]\s/u.test(line)) && raw.some((line) => /^\s*└\s*$/u.test(line));
   const lines = withOutput(raw.map((line, index) => toLine(line, start + index, live)));
   const text = lines.filter((line) => !line.blank && !line.rule);
   return { input, lines, text, last: text.at(-1), title: (input.title ?? '').slice(0, 200), agent: input.agent };
@@ -105,6 +107,8 @@ function tidy(line: string): string {
 
 /** `live`: the screen holds a prompt whose left edge is a lone bar, as the clack library draws it. */
 function toLine(raw: string, row: number, live: boolean): Line {
+  if (live && CLACK_EDGE.test(raw))
+    return { row, text: '', indent: 0, blank: true, rule: false, quote: false, boxed: false };
   const rule =
     (RULE.test(raw) && !SIDES.test(raw)) || (RULE_START.test(raw) && RULE_END.test(raw)) || ASCII_RULE.test(raw);
   const inside = rule ? { text: raw, boxed: false } : unframe(raw, live);

@@ -22,7 +22,7 @@ export interface Recording extends PointsFile {
 const lookedAt = new Set(['claude-rate-limit', 'codex-usage-limit', 'codex-auth-error', 'codex-not-logged-in', 'qwen-auth-error', 'first-pi', 'first-aider', 'first-gemini', 'first-kimi']);
 
 /** Decided before the first recording was made: by the name alone. */
-export function halfOf(name: string): Half {
+function halfOf(name: string): Half {
   if (lookedAt.has(name)) return 'written';
   return (createHash('sha256').update(name).digest()[0] ?? 0) % 2 === 0 ? 'written' : 'kept';
 }

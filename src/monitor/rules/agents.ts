@@ -1,69 +1,6 @@
+import { codingAgents } from '../coding-agents.ts';
 import { limitWords } from './generic.ts';
 import type { Rule } from '../rule.ts';
-
-/** Coding agents whose conversations are told apart from a plain program's output. */
-export const codingAgents = [
-  'claude',
-  'codex',
-  'opencode',
-  'gemini',
-  'qwen',
-  'kimi',
-  'aider',
-  'cursor',
-  'copilot',
-  'amp',
-  'goose',
-  'crush',
-  'droid',
-  'pi',
-  'plandex',
-  'cline',
-  'kilo',
-  'kiro',
-  'amazonq',
-  'auggie',
-  'grok',
-  'devin',
-  'antigravity',
-  'hermes',
-  'openhands',
-  'roo',
-  'continue',
-  'warp',
-  'iflow',
-  'codebuddy',
-] as const;
-
-/** Other names under which the programs run. */
-export const aliases: Readonly<Record<string, string>> = {
-  'claude-code': 'claude',
-  claudecode: 'claude',
-  'openai-codex': 'codex',
-  'open-code': 'opencode',
-  'gemini-cli': 'gemini',
-  'qwen-code': 'qwen',
-  'kimi-cli': 'kimi',
-  'kimi-code': 'kimi',
-  'cursor-agent': 'cursor',
-  'github-copilot': 'copilot',
-  'copilot-cli': 'copilot',
-  ghcs: 'copilot',
-  'pi-coding-agent': 'pi',
-  'pi-agent': 'pi',
-  'factory-droid': 'droid',
-  'cline-cli': 'cline',
-  'kilo-code': 'kilo',
-  'kiro-cli': 'kiro',
-  q: 'amazonq',
-  'amazon-q': 'amazonq',
-  'amp-code': 'amp',
-  sourcegraph: 'amp',
-  pdx: 'plandex',
-  agy: 'antigravity',
-  'grok-build': 'grok',
-  'goose-cli': 'goose',
-};
 
 const notAgain = [
   /approaching|\bleft\b|remaining|\b\d+% |will (?:automatically )?retry|retrying|attempt \d|auto-?retry/iu,
@@ -82,8 +19,6 @@ const said = (words: string): RegExp => new RegExp(START + words, 'iu');
 
 /** The rule that tells a turn that a person ended. */
 export const refusedTurn = 'turn-refused';
-
-export const agentNames: ReadonlySet<string> = new Set([...codingAgents, ...Object.keys(aliases)]);
 
 export const agentRules: readonly Rule[] = [
   {

@@ -178,6 +178,15 @@ export const genericRules: readonly Rule[] = [
       /^\[(?:main|diff|log|tree|blob|blame|status|stage|refs|help|stash|grep)\] .{0,120}(?:\d+ of \d+|\d+%)/u,
     ],
   },
+  {
+    // fzf and its like: how many fit, and the words that are looked for.
+    id: 'filter',
+    state: 'blocked',
+    kind: 'menu',
+    priority: 927,
+    region: 'last-2',
+    all: [/^\d+\/\d+(?: \(\d+\))?[\s─-]*$/u, /^(?:>|❯|▌)(?: .*)?$/u],
+  },
   { id: 'repl', state: 'blocked', kind: 'question', priority: 930, shape: ['repl'] },
   {
     id: 'title-action-required',
