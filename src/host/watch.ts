@@ -56,6 +56,8 @@ interface Watched {
 
 /** A person who typed so recently is in the middle of it. */
 const typingMs = 3_000;
+/** An agent's screen that has not moved for so long takes keys. */
+const restMs = 300;
 const historyLength = 20;
 const whyRows = 24;
 /** A hook that says that the turn is done while the screen still asks is believed only if the screen stops asking. */
@@ -325,13 +327,14 @@ export class Watch {
       pause: (ms) => new Promise((resolve) => void setTimeout(resolve, ms)),
       now: Date.now,
       isDisturbed: () => session.typedAt > startedAt,
+      restMs: session.agent === undefined ? 0 : restMs,
       reader: async () => {
         const witness = await readWitness(session.pid);
         if (witness === null || witness.foreground === 'unknown') return null;
         // An agent's own threads wait for its terminal in ways that the kernel shows as plain sleep.
         const sleeps = witness.foreground === 'sleeping' && session.agent !== undefined;
-        const waits = sleeps || witness.foreground === 'reading' || witness.foreground === 'polling';
-        return { waits, echo: witness.echo };
+        const isDrained = witness.foreground === 'reading' || witness.foreground === 'polling';
+        return { waits: sleeps || isDrained, isDrained, echo: witness.echo };
       },
     };
   }

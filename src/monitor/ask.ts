@@ -22,23 +22,26 @@ const PASSWORD_WORDS =
 const ONE_TIME =
   /\b(?:verification|one-time|otp|2fa|two-factor|authenticat\w+|security|mfa) (?:code|password|token|pin)\b.{0,60}[:：]\s*$/iu;
 const YES_NO =
-  /[[(]\s*\[?y\]?\s*\/\s*\[?n\]?\s*[\])]\s*[:?>]*\s*$|<[yn]>\s*\?\s*$|[[(<]\s*(?:y(?:es)?|j(?:a)?|o(?:ui)?|s(?:i|í)?)\s*[/|,]\s*n(?:o|ein|on)?(?:\s*[/|,](?:\[[^\]]{1,30}\]|[^\])>[]){1,60})?\s*[\])>]\s*(?:\([^)]{0,30}\)|\[[^\]]{0,20}\])?\s*[.:?>›»]*\s*$/iu;
+  /[[(]\s*\[?y\]?\s*\/\s*\[?n\]?\s*[\])]\s*[:?>]*\s*$|<[yn]>\s*\?\s*$|[[(<]\s*(?:y(?:es)?|j(?:a)?|o(?:ui)?|s(?:i|í)?)\s*[/|,]\s*n(?:o|ein|on)?(?:\s*[/|,](?:\[[^\]]{1,30}\]|[^\])>[]){1,60})?\s*[\])>]\s*(?:\([^)]{0,30}\)|\[[^\]]{0,20}\])?\s*[.:?>›»]*\s*$|\((?:y or n|yes or no|yes, no)\)\s*[:?]?\s*$/iu;
 const LETTERS =
   /\s\[(?:[a-zA-Z?@!]{1,3}[,/|]){1,14}[a-zA-Z?@!]{1,3}\]\s*(?:\([^)]{0,30}\))?\s*[:?>]*\s*$|\((?:[A-Z][/|,]){2,9}[A-Z]\)(?: ?\[[^\]]{0,30}\])?\s*[:?]*\s*$/u;
 /** The letters that may be typed, in one piece: `[Ynaqdh]`. */
 const TOGETHER = /\?\s*(?:\([^)]{0,40}\)\s*)?\[([a-zA-Z]{2,12})\]\s*$/u;
+/** Words that may be typed, one of them known to answer: `[agree, cancel]`. */
+const WORDS =
+  /[[(]((?=[^\])]*\b(?:agree|accept|decline|cancel|abort|continue|retry|skip|quit|ok|yes|no)\b)[a-z]{2,12}(?:\s?[,/|]\s?[a-z]{2,12}){1,4})[\])]\s*[:?]?\s*$/iu;
 const SPELLED =
   /(?:\([a-zA-Z]\)|\[[a-zA-Z]\])[a-zA-Z' ]{0,24}[/,|; ].{0,80}(?:\([a-zA-Z]\)|\[[a-zA-Z]\])[a-zA-Z' ]{0,24}(?:\[[^\]]{0,12}\])?\s*[:?]?\s*$/u;
 const PRESS_KEY =
   /(?:\b(?:press|hit|push|strike|type)\s+(?:the\s+)?(?:\[?<?(?:any key|enter|return|space\w*|'?[qyr]'?)>?\]?)(?: or \S+)?\b.{0,80}(?:\bto\b|\.\.\.|…|\bwhen\b|:|continue|\)$|$)|\bpress any key\b|<enter>|-- ?more ?--|\[press enter\])/iu;
 const REPL =
-  /^(?:>>>|In \[\d+\]:|\(?(?:gdb|lldb|Pdb|ipdb|byebug|rdbg|rdb:\d+|dbx|dlv|jdb|mdb|cuda-gdb|rr|trepan\w*)\)|(?:mysql|sqlite|MariaDB \[[^\]]*\]|ftp|lftp(?: \S+)?|sftp|telnet|redis|mongo|mongosh|test|julia|scala|ghci|Prelude|iex(?:\(\d+\))?|erl|clisp|swipl|octave|maxima|hive|cqlsh|influx|kafka|gnuplot|fennel|lua|js|ts|deno|psql|nslookup|dig|bluetoothctl|parted|iwd|virsh|nft|cryptsetup)(?:[:\d\w@.\-()]{0,40})?>|\[[^\]]{1,40}\](?:#|>)|\(parted\)|\w[\w.]{0,40}(?:=|-|\(|!|\^)[#>]|irb\([^)]{1,40}\):\d+:\d+[>*]|pry\([^)]{1,40}\)>|\d+:\d+:\d+>|jshell>|php >|user=>|[\w.:-]{0,30}(?:\d+)?[?]-|127\.0\.0\.1:\d+>|[\w.-]+:\d+(?:\[\d+\])?>)\s*$/u;
+  /^(?:>>>|In \[\d+\]:|\(?(?:gdb|lldb|Pdb|ipdb|byebug|rdbg|rdb:\d+|dbx|dlv|jdb|mdb|cuda-gdb|rr|trepan\w*)\)|(?:mysql|sqlite|MariaDB \[[^\]]*\]|ftp|lftp(?: \S+)?|sftp|telnet|redis|mongo|mongosh|test|julia|scala|ghci|Prelude|iex(?:\(\d+\))?|erl|clisp|swipl|octave|maxima|hive|cqlsh|influx|kafka|gnuplot|fennel|lua|js|ts|deno|psql|nslookup|dig|bluetoothctl|parted|iwd|virsh|nft|cryptsetup)(?:[:\d\w@.\-()]{0,40})?>|\[[^\]]{1,40}\](?:#|>)|\(parted\)|\w[\w.]{0,40}(?:=|-|\(|!|\^)[#>]|irb\([^)]{1,40}\):\d+:\d+[>*]|pry\([^)]{1,40}\)>|\d+:\d+:\d+>|jshell>|php >|user=>|[\w.:-]{0,30}(?:\d+)?[?]-|[A-Za-z][\w.:-]{0,30}(?:\([\w-]{1,12}\))?>|127\.0\.0\.1:\d+>|[\w.-]+:\d+(?:\[\d+\])?>)\s*$/u;
 const REPL_BANNER =
   /\b(?:Welcome to Node\.js|Type "\.help"|Type '\/help'|Welcome to the (?:Mongo|MariaDB|MySQL)|Deno \d|Lua \d|Bun v)/u;
 const SHELL =
   /^(?:\([\w.-]{1,40}\) )?(?:\[?[\w.-]{1,40}@[\w.-]{1,60}[^$#%>]{0,120}[$#%>]|[~/][\w./~-]{0,120} ?[$#%>❯]|(?:bash|sh|zsh|dash)-[\d.]+[$#]|[$#%]|[➜❯λ]\s+(?!\d+[.)])\S.{0,80}[)✗$>%❯]?|PS [A-Z]:[^>]*>|[A-Z]:\\[^>]*>|[\w~./-]{1,60} (?:on|git:|via|\().{0,80}[$#%❯>])\s*$/u;
 const PAGER =
-  /(?:^\s*:\s*$|\(END\)\s*$|^lines \d+-\d+(?:\/\d+)?(?: \(END\)| \d+%)?|--More--|^\s*Manual page \S+ line \d+|^\s*--\s?(?:more|More)\s?--|press h for help or q to quit|^\S.{0,80} lines? \d+-\d+(?:\/\d+)? (?:\d+%|\(END\)|byte)|^HELP -- Press RETURN|press RETURN\))/u;
+  /(?:^\s*:\s*$|\(END\)\s*$|^lines \d+-\d+(?:\/\d+)?(?: \(END\)| \d+%)?|--More--|^\s*Manual page \S+ line \d+|^\s*--\s?(?:more|More)\s?--|press h for help or q to quit|^--\s?type <ret>|^\S.{0,80} lines? \d+-\d+(?:\/\d+)? (?:\d+%|\(END\)|byte)|^HELP -- Press RETURN|press RETURN\))/iu;
 const VIM_STATUS =
   /^(?:-- (?:INSERT|REPLACE|VISUAL|NORMAL|TERMINAL|VISUAL LINE|VISUAL BLOCK|SELECT)\b.*--.*|"[^"]{1,200}"(?: \[[^\]]+\])?(?: \d+L, \d+[BC](?: written)?| \[New\].*|.*\d+ lines?.*)|.{0,120}\s\d+,\d+(?:-\d+)?\s+(?:All|Top|Bot|\d+%)|:\S*|E\d{2,4}: .*|NORMAL .*|\s*NOR\s.*)$/u;
 const NANO = /\^G\s+(?:Help|Get Help).*\^[OXW]|\^X\s+Exit|\^G Help.*\^X Exit/u;
@@ -85,12 +88,22 @@ export function findAsk(look: Look): Ask | null {
   const keys = keysBelow(look);
   if (keys !== null) return make('yes-no', 'strong', keys);
   if (text === '>' && look.text.some((other) => REPL_BANNER.test(other.text))) return make('repl');
+  if (/^(?:\[[^\]]{1,80}\]\s*)?>>>\s*$/u.test(text)) {
+    const before = look.lines[at - 1]?.text.trim() ?? '';
+    return YES_NO.test(before) ? make('yes-no', 'strong', yesNo(before)) : make('repl');
+  }
   if (answersBelow(look, line)) return make('input');
   if (line.quote || isInputLine(look, line) || /^\s*\? for /u.test(text)) return null;
   if (/^\s*(?:\/\/|#\s|\*\s|- |`)/u.test(line.text)) return null;
   const where = cursorPlace(look, line.row, line.text.length);
   if (where === 'elsewhere') return null;
-  if (PASSWORD.test(text) || isRepeated(look, at, text) || PASSWORD_WORDS.test(text) || ONE_TIME.test(text))
+  if (
+    UNLOCK.test(text) ||
+    PASSWORD.test(text) ||
+    isRepeated(look, at, text) ||
+    PASSWORD_WORDS.test(text) ||
+    ONE_TIME.test(text)
+  )
     return make('password');
   if (REPL.test(text)) return make('repl');
   if (YES_NO.test(text)) return make('yes-no', 'strong', yesNo(text));
@@ -102,9 +115,15 @@ export function findAsk(look: Look): Ask | null {
       ],
     });
   if (LETTERS.test(text)) return make('yes-no', 'strong', letters(text));
+  const words = WORDS.exec(text)?.[1];
+  if (words !== undefined) {
+    return make('yes-no', 'strong', {
+      choices: words.split(/\s?[,/|]\s?/u).map((word) => ({ label: word, key: word })),
+    });
+  }
   const together = TOGETHER.exec(text)?.[1];
   if (together !== undefined) {
-    const choices = [...together].map((key) => ({ label: key, key: key.toLowerCase() }));
+    const choices = Array.from(together, (key) => ({ label: key, key: key.toLowerCase() }));
     return make('yes-no', 'strong', { choices });
   }
   if (SPELLED.test(text)) return make('yes-no', 'strong', spelled(text));
@@ -127,6 +146,8 @@ function field(text: string, where: Place, make: (kind: Ask['kind'], strength?: 
   if (ORDERED.test(text) || NAMED.test(text)) return make('input', 'weak');
   return /\?\s*(?:\([^)]{1,40}\)|\[[^\]]{1,40}\])\s*:?\s*$/u.test(text) ? make('input', 'weak') : null;
 }
+
+const UNLOCK = /^(?:please )?unlock\b.{1,60}[:：]\s*$/iu;
 
 /** A bare `>` right below a question or the last of a numbered list: where a plain program reads the answer. */
 function answersBelow(look: Look, line: Look['text'][number]): boolean {

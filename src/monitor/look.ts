@@ -67,7 +67,7 @@ const RULE_END = /[─━═╌┄]{2} ?[╮╯┐┘┤┓┛┫╗╝╣]?[█
 const ASCII_RULE = /^\s*(?:-{8,}|={8,}|_{8,}|\*{8,}|\+[-=+]{6,}\+)\s*$/u;
 const TOLD = /^\s*(?:[⎿│↳]|└ |[-+]{1,3}\s*(?:\d+\s|[a-z<{(/*#]{1,3}\S* )|@@ |\d+\s+[-+] |`{3})/u;
 const STAMPED =
-  /^\s*(?:\[?\d{4}-\d\d-\d\d|\[?\d{1,2}:\d\d:\d\d|\d{9,13}\b|(?:DEBUG|INFO|WARN(?:ING)?|ERROR|TRACE)\b(?!.{0,300}[?\])>]\s*:?\s*$))/u;
+  /^\s*(?!.{0,300}\?\s*[[(]\s*y(?:es)?\s*[/|]\s*no?\s*[\])]\s*:?\s*$)(?:\[?\d{4}-\d\d-\d\d|\[?\d{1,2}:\d\d:\d\d|\d{9,13}\b|(?:DEBUG|INFO|WARN(?:ING)?|ERROR|TRACE)\b(?!.{0,300}[?\])>]\s*:?\s*$))/u;
 /** What a tool put out, below the call: it goes on in the rows that are indented as deep. */
 const OUTPUT = /^(\s*)(?:⎿|└ )\s*\S/u;
 

@@ -46,7 +46,7 @@ export const agentRules: readonly Rule[] = [
         String.raw`(?:claude(?: ai| code)?|codex|your|the|this|current|chatgpt|gemini|qwen|kimi|copilot|opus|sonnet|daily|weekly|monthly|session|\d+-hour|usage|rate|free|premium|plan|oauth|api|model|request|message|quota|credit|token)[\w -]{0,40}(?:limit|quota|cap)\b[\w -]{0,24}(?:reached|hit|exceeded|exhausted|will reset|resets)`,
       ),
       said(
-        String.raw`(?:you've|you have|you) (?:already )?(?:hit|reached|exceeded|exhausted|used up|used all|run out)\b.{0,50}(?:limits?|quota|credits?|usage|allowance|messages|tokens|requests|capacity)`,
+        String.raw`(?:you've|you have|you|your (?:team|organization|account|workspace) has) (?:already )?(?:hit|reached|exceeded|exhausted|used up|used all|run out)\b.{0,50}(?:limits?|quota|credits?|usage|allowance|messages|tokens|requests|capacity)`,
       ),
       said(
         String.raw`(?:you're |you are )?out of (?:extra |free )?(?:usage|credits?|tokens|messages|quota|requests)\b`,
@@ -54,7 +54,7 @@ export const agentRules: readonly Rule[] = [
       said(
         String.raw`(?:your )?(?:credit balance|balance|insufficient (?:credit|quota|balance|funds)|insufficient_quota|too many requests|rate[- ]?limit|resource[_ ]exhausted|quota exceeded|payment required)`,
       ),
-      /^[^\p{L}]{0,8}[\w.]{0,30}(?:error|exception)\b(?: code)?[\])]?\s?[:(-].{0,200}\b(?:rate[_ -]?limit|quota|429|credits?|billing|insufficient_)/iu,
+      /^[^\p{L}]{0,8}(?:api )?[\w.]{0,30}(?:error|exception)\b(?: code)?[\])]?\s?[:(-].{0,200}\b(?:rate[_ -]?limit|quota|429|credits?|billing|insufficient_|resource_exhausted)/iu,
       /^(?:[⎿■⚠✗✘×❌✕!]\s*|.{0,4}\[?(?:api )?error:?\s*)(?:[a-z]+[,:]? ){0,6}\(?(?:429|402)\b.{0,80}(?:quota|rate|limit|exhausted|too many|credit)/iu,
     ],
     below: answered,
@@ -94,6 +94,7 @@ export const agentRules: readonly Rule[] = [
       ),
       said(String.raw`(?:[a-z]+ ){0,3}\(?(?:401|403)\b.{0,80}(?:auth|api key|unauthorized|forbidden|token|credential)`),
       said(String.raw`please (?:log|sign) ?in\b`),
+      said(String.raw`(?:missing|unset|no) (?:required )?environment variable:? .{0,3}\w*(?:KEY|TOKEN)\b`),
       said(
         String.raw`(?:[\w:]+ ){0,4}(?:authentication_error|401 unauthorized|failed to authenticate|authentication failed|you must be logged in|login required)\b`,
       ),

@@ -214,7 +214,9 @@ export const genericRules: readonly Rule[] = [
     kind: 'menu',
     priority: 912,
     region: 'foot',
-    all: [/\(?(?:use enter to select|press enter to submit|use arrow keys|use ↑\/?↓)/iu],
+    all: [
+      /\(?(?:use enter to select|press enter to submit|use arrow keys|use ↑\/?↓|\[(?:↑↓|use arrows)\b[^\]]{0,80}\]|\[↑↓ )/iu,
+    ],
     without: ['input-line'],
   },
   { id: 'press-r', state: 'blocked', kind: 'question', priority: 911, region: 'last-3', all: [/^\s*press r to \w+/iu] },
