@@ -16,13 +16,13 @@ export interface Ask {
 }
 
 const PASSWORD =
-  /(?:^|[\s'"])(?:\[sudo[^\]]*\] )?(?:[\w' .@-]{0,60})?(?:password|passphrase|pass phrase|passcode|\bpin\b|secret key|passwort|mot de passe|contraseña|密码)(?: \([^)]{0,60}\))?(?: (?:for|für|de|pour|para|per|di|van|до|для) .{1,160}| again| confirm\w*| \(again\))?\s*[:：?]\s*[•*]*\s*$/iu;
+  /(?:^|[\s'"])(?:\[sudo[^\]]*\] )?(?:[\w' .@-]{0,60})?(?:password|passphrase|pass phrase|passcode|\bpin\b|secret key|passwort|mot de passe|contraseña|密码)(?: \([^)]{0,60}\))?(?: (?:for|für|de|pour|para|per|di|van|до|для) .{1,160}| again| confirm\w*| \(again\))?\s*[:：?]\s*[•*]*\s*(?:[([][^)\]]{0,40}\b(?:hidden|echo)\b[^)\]]{0,20}[)\]])?\s*$/iu;
 const PASSWORD_WORDS =
-  /\b(?:enter|type|retype|verify|repeat|confirm|new|current|old|the)\b.{0,60}\b(?:password|passphrase|pass phrase|pin)\b.{0,80}[:：]\s*[•*]*\s*$/iu;
+  /\b(?:enter|type|retype|verify|repeat|confirm|new|current|old|the)\b.{0,60}\b(?:password|passphrase|pass phrase|pin)\b.{0,80}[:：]\s*[•*]*\s*(?:[([][^)\]]{0,40}\b(?:hidden|echo)\b[^)\]]{0,20}[)\]])?\s*$/iu;
 const ONE_TIME =
   /\b(?:verification|one-time|otp|2fa|two-factor|authenticat\w+|security|mfa) (?:code|password|token|pin)\b.{0,60}[:：]\s*$/iu;
 const YES_NO =
-  /[[(]\s*\[?y\]?\s*\/\s*\[?n\]?\s*[\])]\s*[:?>]*\s*$|<[yn]>\s*\?\s*$|[[(<]\s*(?:y(?:es)?|j(?:a)?|o(?:ui)?|s(?:i|í)?)\s*[/|,]\s*n(?:o|ein|on)?(?:\s*[/|,](?:\[[^\]]{1,30}\]|[^\])>[]){1,60})?\s*[\])>]\s*(?:\([^)]{0,30}\)|\[[^\]]{0,20}\])?\s*[.:?>›»]*\s*$|\((?:y or n|yes or no|yes, no)\)\s*[:?]?\s*$/iu;
+  /[[(]\s*\[?y\]?\s*\/\s*\[?n\]?\s*[\])]\s*[:?>]*\s*$|<[yn]>\s*\?\s*$|[[(<]\s*(?:y(?:es)?|j(?:a)?|o(?:ui)?|s(?:i|í)?)\s*[/|,]\s*n(?:o|ein|on)?(?:\s*[/|,](?:\[[^\]]{1,30}\]|[^\])>[]){1,60})?\s*[\])>]\s*(?:\([^)]{0,30}\)|\[[^\]]{0,20}\])?\s*[.:?>›»]*\s*$|\((?:y or n|yes or no|yes, no|\[?no?\]?\s*\/\s*yes)\)\s*[:?]?\s*$/iu;
 const LETTERS =
   /\s\[(?:[a-zA-Z?@!]{1,3}[,/|]){1,14}[a-zA-Z?@!]{1,3}\]\s*(?:\([^)]{0,30}\))?\s*[:?>]*\s*$|\((?:[A-Z][/|,]){2,9}[A-Z]\)(?: ?\[[^\]]{0,30}\])?\s*[:?]*\s*$/u;
 /** The letters that may be typed, in one piece: `[Ynaqdh]`. */
@@ -31,11 +31,11 @@ const TOGETHER = /\?\s*(?:\([^)]{0,40}\)\s*)?\[([a-zA-Z]{2,12})\]\s*$/u;
 const WORDS =
   /[[(]((?=[^\])]*\b(?:agree|accept|decline|cancel|abort|continue|retry|skip|quit|ok|yes|no)\b)[a-z]{2,12}(?:\s?[,/|]\s?[a-z]{2,12}){1,4})[\])]\s*[:?]?\s*$/iu;
 const SPELLED =
-  /(?:\([a-zA-Z]\)|\[[a-zA-Z]\])[a-zA-Z' ]{0,24}[/,|; ].{0,80}(?:\([a-zA-Z]\)|\[[a-zA-Z]\])[a-zA-Z' ]{0,24}(?:\[[^\]]{0,12}\])?\s*[:?]?\s*$/u;
+  /(?:\([a-zA-Z]\)|\[[a-zA-Z]\])[\w' -]{0,40}[/,|; ].{0,80}(?:\([a-zA-Z]\)|\[[a-zA-Z]\])[\w' -]{0,40}(?:\[[^\]]{0,12}\])?\s*[:?]?\s*$/u;
 const PRESS_KEY =
   /(?:\b(?:press|hit|push|strike|type)\s+(?:the\s+)?(?:\[?<?(?:any key|enter|return|space\w*|'?[qyr]'?)>?\]?)(?: or \S+)?\b.{0,80}(?:\bto\b|\.\.\.|…|\bwhen\b|:|continue|\)$|$)|\bpress any key\b|<enter>|-- ?more ?--|\[press enter\])/iu;
 const REPL =
-  /^(?:>>>|In \[\d+\]:|\(?(?:gdb|lldb|Pdb|ipdb|byebug|rdbg|rdb:\d+|dbx|dlv|jdb|mdb|cuda-gdb|rr|trepan\w*)\)|(?:mysql|sqlite|MariaDB \[[^\]]*\]|ftp|lftp(?: \S+)?|sftp|telnet|redis|mongo|mongosh|test|julia|scala|ghci|Prelude|iex(?:\(\d+\))?|erl|clisp|swipl|octave|maxima|hive|cqlsh|influx|kafka|gnuplot|fennel|lua|js|ts|deno|psql|nslookup|dig|bluetoothctl|parted|iwd|virsh|nft|cryptsetup)(?:[:\d\w@.\-()]{0,40})?>|\[[^\]]{1,40}\](?:#|>)|\(parted\)|\w[\w.]{0,40}(?:=|-|\(|!|\^)[#>]|irb\([^)]{1,40}\):\d+:\d+[>*]|pry\([^)]{1,40}\)>|\d+:\d+:\d+>|jshell>|php >|user=>|[\w.:-]{0,30}(?:\d+)?[?]-|[A-Za-z][\w.:-]{0,30}(?:\([\w-]{1,12}\))?>|127\.0\.0\.1:\d+>|[\w.-]+:\d+(?:\[\d+\])?>)\s*$/u;
+  /^(?:>>>|&|[a-z]\w{1,12} #|In \[\d+\]:|\(?(?:gdb|lldb|Pdb|ipdb|byebug|rdbg|rdb:\d+|dbx|dlv|jdb|mdb|cuda-gdb|rr|trepan\w*)\)|(?:mysql|sqlite|MariaDB \[[^\]]*\]|ftp|lftp(?: \S+)?|sftp|telnet|redis|mongo|mongosh|test|julia|scala|ghci|Prelude|iex(?:\(\d+\))?|erl|clisp|swipl|octave|maxima|hive|cqlsh|influx|kafka|gnuplot|fennel|lua|js|ts|deno|psql|nslookup|dig|bluetoothctl|parted|iwd|virsh|nft|cryptsetup)(?:[:\d\w@.\-()]{0,40})?>|\[[^\]]{1,40}\](?:#|>)|\(parted\)|\w[\w.]{0,40}(?:=|-|\(|!|\^)[#>]|irb\([^)]{1,40}\):\d+:\d+[>*]|pry\([^)]{1,40}\)>|\d+:\d+:\d+>|jshell>|php >|user=>|[\w.:-]{0,30}(?:\d+)?[?]-|[A-Za-z][\w.:-]{0,30}(?:\([\w-]{1,12}\))?>|127\.0\.0\.1:\d+>|[\w.-]+:\d+(?:\[\d+\])?>)\s*$/u;
 const REPL_BANNER =
   /\b(?:Welcome to Node\.js|Type "\.help"|Type '\/help'|Welcome to the (?:Mongo|MariaDB|MySQL)|Deno \d|Lua \d|Bun v)/u;
 const SHELL =

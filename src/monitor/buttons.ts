@@ -35,7 +35,7 @@ export function findButtons(look: Look): Buttons | null {
       .filter((word) => word !== '');
     const labels = [];
     for (const word of words) {
-      const label = word.replace(/^[❯›▶▸►→●◉○◯>▌]\s*/u, '');
+      const label = word.replace(/^\/ /u, '').replace(/^[❯›▶▸►→●◉○◯>▌]\s*/u, '');
       if (!WORD.test(label)) break;
       labels.push(label);
     }

@@ -10,6 +10,7 @@ const UNMARKED =
 /** Whether a row is the empty input line of an agent: it waits for the next order, which is idle, not blocked. */
 export function isInputLine(look: Look, line: Line): boolean {
   const text = line.text.trimStart();
+  if (look.agent !== undefined && text.toLowerCase() === `${look.agent}>`) return true;
   if (BARE.test(text) || MARKED.test(text) || UNMARKED.test(text)) return true;
   return /^[❯›>]\s/u.test(text) && isBetweenRules(look, line);
 }

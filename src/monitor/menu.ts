@@ -193,10 +193,15 @@ function isOpen(look: Look, menu: Menu): boolean {
       (menu.hinted ||
         menu.numbered ||
         looksLikeChoices(menu) ||
+        menu.rows.every((row) => row.choice.label.startsWith('[ ')) ||
         asksAbove(look, menu) ||
         (menu.marked === 'strong' && isFramed))
     );
-  if (plain.length === 0 && menu.rows.every((row) => YES_NO.test(row.choice.label))) return asksAbove(look, menu);
+  if (
+    plain.length === 0 &&
+    menu.rows.every(({ choice }) => YES_NO.test(choice.label) && !/\S\s{2,}\S/u.test(choice.label))
+  )
+    return asksAbove(look, menu);
   // Check boxes right below a question that is left open: none is ticked yet.
   if (
     plain.length === 0 &&

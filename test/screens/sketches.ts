@@ -17,7 +17,7 @@ export interface Sketch {
   readonly point: Pick<Point, 'state' | 'kind'>;
 }
 
-const HEAD = /^=== (\S+)(?: \| agent=([^|]+?))?(?: \| title=([^|]+?))? \| (\w+)(?: (\S+))?$/u;
+const HEAD = /^=== (\S+)(?: \| agent=([^|]+?))?(?: \| title=([^|]+?))?(?: \| cols=(\d+))? \| (\w+)(?: (\S+))?$/u;
 
 export function loadSketches(): Sketch[] {
   const dir = join(import.meta.dirname, 'sketches');
@@ -33,7 +33,7 @@ function parse(text: string, file: string): Sketch {
   const end = text.indexOf('\n');
   const head = HEAD.exec(text.slice(0, end));
   if (head === null) throw new Error(`${file}: no head of a screen: ${text.slice(0, end)}`);
-  const [, name = '', agent, title, state, kind] = head;
+  const [, name = '', agent, title, cols, state, kind] = head;
   return {
     name,
     half: file.startsWith('kept-') ? 'kept' : 'written',
@@ -41,6 +41,7 @@ function parse(text: string, file: string): Sketch {
       screen: text.slice(end + 1).trimEnd(),
       ...(agent === undefined ? {} : { agent }),
       ...(title === undefined ? {} : { title }),
+      ...(cols === undefined ? {} : { cols: Number(cols) }),
     },
     point: { state, ...(kind === undefined ? {} : { kind }) } as Sketch['point'],
   };

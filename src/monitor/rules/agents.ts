@@ -48,6 +48,7 @@ export const agentRules: readonly Rule[] = [
       said(
         String.raw`(?:you've|you have|you|your (?:team|organization|account|workspace) has) (?:already )?(?:hit|reached|exceeded|exhausted|used up|used all|run out)\b.{0,50}(?:limits?|quota|credits?|usage|allowance|messages|tokens|requests|capacity)`,
       ),
+      said(String.raw`(?:free |daily |weekly |monthly )?usage (?:exceeded|exhausted|used up)\b`),
       said(
         String.raw`(?:you're |you are )?out of (?:extra |free )?(?:usage|credits?|tokens|messages|quota|requests)\b`,
       ),
@@ -93,6 +94,9 @@ export const agentRules: readonly Rule[] = [
         String.raw`(?:your )?(?:oauth token|session|access token|refresh token|login|api key|authentication|token)\b.{0,20} (?:has )?(?:expired|been revoked|was revoked|failed|required|is invalid|is missing|could not be refreshed|not found|not set)`,
       ),
       said(String.raw`(?:[a-z]+ ){0,3}\(?(?:401|403)\b.{0,80}(?:auth|api key|unauthorized|forbidden|token|credential)`),
+      said(String.raw`(?:unauthorized|forbidden|not authenticated|unauthenticated)\b`),
+      /\brun [\x60'"]?[\w-]{2,20} (?:auth )?login\b/iu,
+      /^[^\p{L}]{0,8}(?:api )?[\w.]{0,30}(?:error|exception)\b(?: code)?[\])]?\s?[:(-].{0,200}\b(?:401|unauthorized|authentication|invalid_api_key|api[_ -]key)/iu,
       said(String.raw`please (?:log|sign) ?in\b`),
       said(String.raw`(?:missing|unset|no) (?:required )?environment variable:? .{0,3}\w*(?:KEY|TOKEN)\b`),
       said(

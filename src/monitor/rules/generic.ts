@@ -232,7 +232,7 @@ export const genericRules: readonly Rule[] = [
       /\bwaiting for (?:\w+ ){0,3}(?:auth\w*|log ?in|sign-?in|browser|approval in)/iu,
       /\b(?:open|visit|go to) .{0,60}(?:to|and) (?:\w+ ){0,3}(?:log ?in|sign ?in|authenticate|authorize|login)/iu,
       /\b(?:log ?in|sign ?in|authenticate|authorize)\b.{0,60}\b(?:open|visit|go to|browser|following|at)\b/iu,
-      /\bif the browser (?:did|does|has)n'?t? (?:not )?open/iu,
+      /\bif (?:the|your) browser (?:did|does|has)n'?t? (?:not )?open/iu,
       /\bfinish signing in\b/iu,
       /https?:\/\/\S*(?:\/oauth2?\/|\/device\b|\/authorize\b|cli-auth|cli-login|login\/cli|auth\/cli|cli\/auth)/iu,
     ],
@@ -249,6 +249,18 @@ export const genericRules: readonly Rule[] = [
     any: [
       /\bwaiting for (?:\w+ )?(?:auth(?:entication|orization)?|log ?in|sign-?in)\b.{0,60}(?:…|\.\.\.|\()/iu,
       /\bpress any key to (?:log|sign) ?in\b/iu,
+    ],
+  },
+  {
+    id: 'approval-words',
+    state: 'blocked',
+    kind: 'approval',
+    priority: 911,
+    region: 'last-4',
+    without: ['working', 'input-line'],
+    all: [
+      /\b(?:needs?|requires?|awaiting|waiting for) (?:your |user )?(?:approval|permission|confirmation)\b/iu,
+      /(?:^|\s)\[?y(?:es)?\]?[ :=]+\w+.{0,8}[·|,/]\s*\[?n(?:o)?\]?[ :=]+\w/iu,
     ],
   },
   { id: 'press-key', state: 'blocked', kind: 'question', priority: 910, shape: ['key'] },
