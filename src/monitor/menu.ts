@@ -177,6 +177,8 @@ function hintNear(look: Look, first: number, last: number): boolean {
 function isOpen(look: Look, menu: Menu): boolean {
   const below = look.lines.slice(menu.last + 1).filter((line) => !line.blank && !line.rule);
   if (below.some((line) => TRANSCRIPT.test(line.text) && !showsWork(line.text) && !isFooter(line.text))) return false;
+  // A person's own words stand there: it was answered.
+  if (below.some((line) => /^[❯›]\s+\S/u.test(line.text) && !isInputLine(look, line))) return false;
   const plain = below.filter((line) => !isFooter(line.text) && !showsWork(line.text));
   // An agent's empty input line is marked like a choice, and its list of things to do is ticked like one.
   const isAgents = look.agent !== undefined && isCodingAgent(look.agent);

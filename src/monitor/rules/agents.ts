@@ -184,6 +184,19 @@ export const agentRules: readonly Rule[] = [
     all: [/enter to (?:select|confirm|submit)/iu, /esc to (?:cancel|exit|go back)/iu],
   },
   {
+    // The left edge of a box whose right one was cut off.
+    id: 'agent-asks-boxed',
+    agents: codingAgents,
+    state: 'blocked',
+    kind: 'approval',
+    priority: 913,
+    region: 'last-3',
+    any: [
+      /^[│┃]\s*do you want (?:to|me to) (?:run|proceed|continue|make|create|allow|use|execute|apply|edit|fetch)\b.{0,120}\?/iu,
+      /^[│┃]?\s*let cline use this tool\?/iu,
+    ],
+  },
+  {
     id: 'codex-approval',
     agents: ['codex'],
     state: 'blocked',
@@ -207,6 +220,15 @@ export const agentRules: readonly Rule[] = [
     priority: 914,
     region: 'last-4',
     any: ['enter to submit answer', 'enter to submit all', 'enter to submit'],
+  },
+  {
+    id: 'codex-confirm-with',
+    agents: ['codex'],
+    state: 'blocked',
+    kind: 'approval',
+    priority: 913,
+    region: 'last-2',
+    any: [/confirm with .{1,60}enter/iu],
   },
   {
     id: 'codex-press-enter',
@@ -332,6 +354,7 @@ export const agentRules: readonly Rule[] = [
     kind: 'approval',
     priority: 915,
     region: 'last-12',
+    below: [/^>\s\S/u, /^[●✓]\s/u],
     any: [
       'requires approval',
       'allow this action?',
