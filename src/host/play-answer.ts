@@ -214,9 +214,9 @@ async function playTyped(ports: AnswerPorts, start: Asking, text: string, send: 
   ports.write(enter);
   if (await isSent(ports, now, shown)) return ok(undefined);
   // What was typed stands there as before, the program has taken all keys and waits: it lost this one.
-  const isLost = standsAtCursor(ports.look(), shown) && isAsking(ports.look(), fingerprint);
-  if (!isLost || ports.isDisturbed() || (await ports.reader())?.isDrained !== true) return notSent;
-  if (!standsAtCursor(ports.look(), shown) || !isAsking(ports.look(), fingerprint)) return notSent;
+  const isLost = (): boolean => stands(now, ports.look(), shown) && isAsking(ports.look(), fingerprint);
+  if (!isLost() || ports.isDisturbed() || (await ports.reader())?.isDrained !== true) return notSent;
+  if (!isLost()) return notSent;
   ports.write(enter);
   return (await isSent(ports, now, shown)) ? ok(undefined) : notSent;
 }
@@ -228,8 +228,25 @@ const notSent: Played = err({
 
 /** The screen moved, and not just around what was typed. */
 function isSent(ports: AnswerPorts, before: Seen, text: string): Promise<boolean> {
-  const stood = standsAtCursor(before, text);
-  return until(ports, goneMs, (seen) => hasMoved(before, seen) && !(stood && standsAtCursor(seen, text)));
+  return until(ports, goneMs, (seen) => hasMoved(before, seen) && !stands(before, seen, text));
+}
+
+/**
+ * Whether what was typed still waits to be sent: it ends at the cursor as before; or, where a program draws a cursor of its own, its
+ * row still stands between the same rows. Once sent it may be shown in the conversation, but not in the frame of the input line.
+ */
+function stands(before: Seen, seen: Seen, text: string): boolean {
+  if (standsAtCursor(before, text)) return standsAtCursor(seen, text);
+  const typedAt = before.lines.findLastIndex((line) => text !== '' && line.includes(text));
+  if (typedAt < 0) return false;
+  const frame = frameOf(before.lines, typedAt);
+  return seen.lines.some((line, row) => line.includes(text) && frameOf(seen.lines, row) === frame);
+}
+
+/** A row with the one above it, the one below it, and the beginning of the next. */
+function frameOf(lines: readonly string[], row: number): string {
+  const [above = '', own = '', below = '', next = ''] = lines.slice(Math.max(0, row - 1), row + 3);
+  return [above, own, below, next.slice(0, 4)].map((line) => calm(line)).join('\n');
 }
 
 /** Resolves once the screen has been at rest for a while, or after some seconds of movement. */

@@ -1,11 +1,11 @@
-import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { install, programNamed } from './programs.ts';
-import { frozen, runSealed, sealable } from './sealed.ts';
+import { frozen, sealable, sealing, start } from './sealed.ts';
 
-// Usage: npm run test:agents -- [--repeat N] [--agent NAME]
-// Installs the real programs outside the repository, runs each through every case N times, and writes test/agents/report.md.
+// Usage: npm run test:agents -- [--repeat N] [--agent NAME] [--jobs N]
+// Installs the real programs outside the repository, runs each through every case N times, so many programs at once, and writes
+// test/agents/report.md after every round.
 
 const root = join(import.meta.dirname, '..', '..');
 const agents = ['claude', 'codex', 'opencode', 'qwen'] as const;
@@ -31,15 +31,34 @@ function option(name: string): string | undefined {
   return at < 0 ? undefined : process.argv[at + 1];
 }
 
-function runOnce(results: string, copy: string | null): Outcome[] {
+/** Runs every case of one program. */
+async function runProgram(agent: string, dir: string, copy: string | null): Promise<Outcome[]> {
+  const results = join(dir, `${agent}.json`);
+  rmSync(results, { force: true });
   const vitest = join(root, 'node_modules', 'vitest', 'vitest.mjs');
   const config = join(root, 'vitest.agents.config.ts');
   const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${results}`];
   const command = [process.execPath, vitest, 'run', '--config', config, ...reporters];
-  const [file = '', ...args] = command;
-  if (copy !== null) runSealed(command, copy);
-  else spawnSync(file, args, { stdio: 'inherit', cwd: root });
+  await start(copy === null ? command : sealing(command, copy), { CIS_AGENT: agent });
   return readOutcomes(results);
+}
+
+/** A round: every program, `jobs` at once. */
+async function runRound(
+  programs: readonly string[],
+  jobs: number,
+  dir: string,
+  copy: string | null,
+): Promise<Outcome[]> {
+  const queue = [...programs];
+  const outcomes: Outcome[] = [];
+  const work = async (): Promise<void> => {
+    for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
+      outcomes.push(...(await runProgram(next, dir, copy)));
+    }
+  };
+  await Promise.all(Array.from({ length: jobs }, work));
+  return outcomes.toSorted((a, b) => programs.indexOf(a.agent) - programs.indexOf(b.agent));
 }
 
 function readOutcomes(path: string): Outcome[] {
@@ -121,22 +140,20 @@ function renderReport(runs: readonly (readonly Outcome[])[], delays: readonly De
 
 const repeat = Number(option('repeat') ?? '1');
 const only = option('agent');
-if (only !== undefined) process.env['CIS_AGENT'] = only;
-for (const agent of agents) if (only === undefined || only === agent) install(programNamed(agent));
+const programs = agents.filter((agent) => only === undefined || only === agent);
+for (const agent of programs) install(programNamed(agent));
 const sealed = sealable();
 const dir = mkdtempSync(join(root, 'node_modules', '.agents-'));
 if (sealed) for (const part of frozen) cpSync(join(root, part), join(dir, part), { recursive: true });
-const results = join(dir, 'results.json');
 const delays = join(dir, 'delays.ndjson');
 process.env['CIS_DELAYS'] = delays;
 const runs: Outcome[][] = [];
 for (let number = 1; number <= repeat; number += 1) {
   console.log(`— ${number} of ${repeat}`);
-  rmSync(results, { force: true });
-  runs.push(runOnce(results, sealed ? dir : null));
+  runs.push(await runRound(programs, Number(option('jobs') ?? '1'), dir, sealed ? dir : null));
+  const report = renderReport(runs, readDelays(delays), sealed);
+  if (only === undefined) writeFileSync(join(import.meta.dirname, 'report.md'), report);
+  else console.log(report);
 }
-const report = renderReport(runs, readDelays(delays), sealed);
 rmSync(dir, { recursive: true });
-if (only === undefined) writeFileSync(join(import.meta.dirname, 'report.md'), report);
-else console.log(report);
 process.exitCode = runs.flat().every(({ passed }) => passed) && runs.flat().length > 0 ? 0 : 1;

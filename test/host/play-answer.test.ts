@@ -158,7 +158,13 @@ test('a menu that stays as it is gets the choice, whichever is preselected', asy
 });
 
 /** An input line with a status below it that changes by itself; the program loses some of its Enter keys, and then may ask something else. */
-function openLine(script: { readonly lost: number; readonly busyMs: number; readonly nextAsks?: boolean }) {
+function openLine(script: {
+  readonly lost: number;
+  readonly busyMs: number;
+  readonly nextAsks?: boolean;
+  /** It draws a cursor of its own: the terminal's stands elsewhere. */
+  readonly drawsCursor?: boolean;
+}) {
   let now = 0;
   let typed = '';
   let enters = 0;
@@ -168,8 +174,15 @@ function openLine(script: { readonly lost: number; readonly busyMs: number; read
     const asked = { kind: 'question', question: '', choices: [], selected: null, input: 'line' } as const;
     return {
       asked: { ...asked, fingerprint: isNext ? 'next' : 'f' },
-      lines: [...sent, `> ${typed}`, now < script.busyMs ? `work ${'.'.repeat((now / 100) % 5)}` : 'ready'],
-      cursor: { row: sent.length, col: 2 + typed.length },
+      lines: [
+        ...sent.map((line) => `> ${line}`),
+        '',
+        '────',
+        `> ${typed}`,
+        '────',
+        now < script.busyMs ? `work ${'.'.repeat((now / 100) % 5)}` : 'ready',
+      ],
+      cursor: script.drawsCursor === true ? { row: 0, col: 0 } : { row: sent.length + 2, col: 2 + typed.length },
     };
   };
   const ports: AnswerPorts = {
@@ -200,6 +213,9 @@ test('words that still stand in the input line were not sent, whatever else move
     [{ lost: 9, busyMs: 60_000 }, false, 2],
     [{ lost: 0, busyMs: 60_000, nextAsks: true }, true, 1],
     [{ lost: 1, busyMs: 0, nextAsks: true }, true, 2],
+    [{ lost: 0, busyMs: 60_000, drawsCursor: true }, true, 1],
+    [{ lost: 1, busyMs: 60_000, drawsCursor: true }, true, 2],
+    [{ lost: 9, busyMs: 60_000, drawsCursor: true }, false, 2],
   ] as const) {
     const line = openLine(script);
     expect((await playAnswer(line.ports, 'f', words, answering)).ok, JSON.stringify(script)).toBe(ok);
