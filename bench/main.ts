@@ -4,6 +4,7 @@ import { parseArgs, type ParseArgsConfig } from 'node:util';
 import { benchDags } from './dags.ts';
 import { benchCommands } from './commands.ts';
 import { benchEcho } from './echo.ts';
+import { benchMonitor } from './monitor.ts';
 import { benchOutput } from './output.ts';
 import { describeMachine, joinSections, renderReport, type Report, type Section } from './report.ts';
 import { benchSessions } from './sessions.ts';
@@ -17,7 +18,7 @@ const usage = `usage: npm run bench -- [--quick] [--only NAME]... [--rounds N] [
   --rounds N   rounds of each DAG (default 5, quick 2)
   --json       prints the report as JSON instead of a table
   --no-cis     the floors and the peers alone
-  --no-save    leaves bench/results/ as it is; so does --only
+  --no-save    leaves bench/results/ as it is; so does --only of several or in quick rounds
 `;
 
 const benches: Readonly<Record<string, (world: World) => Promise<Section>>> = {
@@ -27,6 +28,7 @@ const benches: Readonly<Record<string, (world: World) => Promise<Section>>> = {
   echo: benchEcho,
   commands: benchCommands,
   state: benchState,
+  monitor: benchMonitor,
 };
 
 const options = {
@@ -59,7 +61,9 @@ async function main(): Promise<void> {
     ...joinSections(sections),
   };
   process.stdout.write(values.json ? `${JSON.stringify(report, null, 2)}\n` : `${renderReport(report)}\n`);
-  if (values.save && values.only.length === 0 && values.cis) keep(report);
+  const [alone, ...others] = values.only;
+  if (values.save && values.cis && alone === undefined) keep(report, 'latest');
+  else if (values.save && values.cis && others.length === 0 && !values.quick) keep(report, `latest-${alone}`);
 }
 
 async function measure(names: readonly string[], settings: Parameters<typeof openWorld>[0]): Promise<Section[]> {
@@ -84,10 +88,10 @@ async function attempt(name: string, world: World): Promise<Section> {
 }
 
 /** The newest report has a fixed name, which README points to. */
-function keep(report: Report): void {
+function keep(report: Report, called: string): void {
   const dir = join(import.meta.dirname, 'results');
   mkdirSync(dir, { recursive: true });
-  const name = report.quick ? 'latest-quick' : 'latest';
+  const name = report.quick ? `${called}-quick` : called;
   writeFileSync(join(dir, `${name}.json`), `${JSON.stringify(report)}\n`);
   writeFileSync(join(dir, `${name}.md`), `# Benchmark\n\n${renderReport(report)}`);
 }
