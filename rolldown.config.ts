@@ -14,19 +14,22 @@ function roomOf(id: string): string {
   return /\/src\/(\w+)\//.exec(id)?.[1] ?? /\/node_modules\/([\w-]+)\//.exec(id)?.[1] ?? 'shared';
 }
 
-export default defineConfig({
-  input: { cli: 'src/cli/main.ts', host: 'src/host/main.ts', 'hook-main': 'src/agents/hook-main.ts' },
+const common = {
   platform: 'node',
   preserveEntrySignatures: false,
   logLevel: 'silent',
-  external: (id) => !id.startsWith('.') && !id.startsWith('/') && !bundled.has(id),
+  external: (id: string) => !id.startsWith('.') && !id.startsWith('/') && !bundled.has(id),
+} as const;
+
+const output = { dir: 'dist', format: 'esm', entryFileNames: '[name].js', comments: false } as const;
+
+const commandLine = defineConfig({
+  ...common,
+  input: { cli: 'src/cli/main.ts', 'hook-main': 'src/agents/hook-main.ts' },
   output: {
-    dir: 'dist',
-    format: 'esm',
-    entryFileNames: '[name].js',
+    ...output,
     chunkFileNames: '[name]-[hash].js',
     cleanDir: true,
-    comments: false,
     codeSplitting: {
       // What several commands share comes as one file a room, what one alone needs stays with it: a file costs 0.22 ms to be found,
       // and one that held all that is shared cost every command 20 ms.
@@ -45,3 +48,12 @@ export default defineConfig({
     },
   },
 });
+
+/** The host and its spawner share no file with the command line: they hold what they need and nothing else, for as long as they live. */
+const host = defineConfig({
+  ...common,
+  input: { host: 'src/host/main.ts', spawner: 'src/host/spawner-main.ts' },
+  output: { ...output, chunkFileNames: 'host-[name]-[hash].js' },
+});
+
+export default [commandLine, host];

@@ -12,6 +12,7 @@ import type { Peer } from './peer.ts';
 import type { AttachRequest, HostError, ReplyValue, RequestBody, SpawnRequest } from './protocol.ts';
 import { Session, type SessionWatcher } from './session.ts';
 import { planSpawn } from './spawn-plan.ts';
+import type { Spawner } from './spawner.ts';
 import { Watching } from './watching.ts';
 
 export type Reply = Result<ReplyValue, HostError>;
@@ -21,6 +22,7 @@ export interface HostOptions {
   readonly version: string;
   /** Where hooks of sessions find this host. */
   readonly socket: string;
+  readonly spawner: Spawner;
   /** Called when the last session or connection went, and when the host was told to stop. */
   readonly onQuiet: () => void;
   readonly onStop: () => void;
@@ -56,6 +58,8 @@ export class Host {
   #attachments = 0;
   #folded = 0;
   #isStopping = false;
+  /** Who waits for a start. */
+  readonly #starting = new Map<Session, (value: Reply) => void>();
   /** Sessions by the tokens of their hooks. */
   readonly #hooked = new Map<string, Session>();
   readonly #watching = new Watching({
@@ -71,8 +75,10 @@ export class Host {
       this.#journals.get(session.run)?.append(session.id, event);
       this.#settleSoon();
     },
+    started: (session, failure) => this.#started(session, failure),
     ending: (session) => this.#watching.ending(session),
     ended: (session) => {
+      this.#started(session, null); // its start was lost with its end
       this.#announcements.push(() => this.#forget(session));
       this.#settleSoon();
     },
@@ -172,15 +178,27 @@ export class Host {
     const plan = planSpawn(withHookSocket(spawn, this.#options.socket), peer.env);
     if (!plan.ok) return reply(err({ kind: 'not-started', reason: plan.error }));
     try {
-      const session = new Session(spawn, plan.value, this.#watcher);
+      const session = new Session(spawn, plan.value, this.#options.spawner, this.#watcher);
       this.#sessions.set(session.id, session);
+      this.#starting.set(session, reply);
       this.#watching.add(session);
       if (spawn.agent?.hookToken !== undefined) this.#hooked.set(spawn.agent.hookToken, session);
-      this.#announcements.push(() => reply(ok({ kind: 'spawned', pid: session.pid })));
-      this.#settleSoon();
     } catch (error) {
       reply(err({ kind: 'not-started', reason: messageOf(error) }));
     }
+  }
+
+  #started(session: Session, failure: string | null): void {
+    const reply = this.#starting.get(session);
+    if (reply === undefined) return;
+    this.#starting.delete(session);
+    this.#announcements.push(() => {
+      if (failure !== null) this.#forget(session);
+      reply(
+        failure === null ? ok({ kind: 'spawned', pid: session.pid }) : err({ kind: 'not-started', reason: failure }),
+      );
+    });
+    this.#settleSoon();
   }
 
   #refuseSpawn(spawn: SpawnRequest): HostError | null {
@@ -192,9 +210,11 @@ export class Host {
       if (spawn.epoch < journal.epoch) {
         return { kind: 'old-epoch', run: spawn.run, epoch: spawn.epoch, seen: journal.epoch };
       }
-      if (journal.endOf(spawn.session) !== undefined) return { kind: 'session-exists', session: spawn.session };
+      if (journal.endOf(spawn.session) !== undefined || this.#sessions.has(spawn.session))
+        return { kind: 'session-exists', session: spawn.session };
       if (this.#retry !== null)
         return { kind: 'not-started', reason: 'the journal cannot be written: is the disk full?' };
+      journal.claim(spawn.epoch);
       return null;
     } catch (error) {
       return { kind: 'not-started', reason: `the journal cannot be written: ${messageOf(error)}` };

@@ -9,7 +9,7 @@ interface ProcessFacts {
 
 /** Start time of a process in clock ticks since boot (field 22 of /proc/PID/stat); '' where that is not known. */
 export function readPidStart(pid: number): string {
-  return readProcess(pid)?.start ?? '';
+  return fieldsOf(pid)?.[19] ?? '';
 }
 
 /** Whether the process that had this pid and start time still lives; without a start time the pid alone decides. */
@@ -62,13 +62,19 @@ function readStat(pid: number): string {
   }
 }
 
-function readProcess(pid: number): ProcessFacts | null {
+/** What follows the name, which may hold spaces; the state comes first. */
+function fieldsOf(pid: number): string[] | null {
   try {
     const stat = readStat(pid);
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' '); // the name may hold spaces; the state comes first
-    if (fields[0] === 'Z') return null;
-    return { pid, group: Number(fields[2]), session: Number(fields[3]), start: fields[19] ?? '' };
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   } catch {
     return null;
   }
+}
+
+/** Null for one that has ended, waited for or not. */
+function readProcess(pid: number): ProcessFacts | null {
+  const fields = fieldsOf(pid);
+  if (fields === null || fields[0] === 'Z') return null;
+  return { pid, group: Number(fields[2]), session: Number(fields[3]), start: fields[19] ?? '' };
 }

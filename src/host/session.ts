@@ -3,18 +3,22 @@ import type { AnswerRule } from '../domain/dag.ts';
 import type { RunId, SessionId } from '../domain/ids.ts';
 import { sessionTransitions, type KillCause, type SessionEnd, type SessionState } from '../domain/session.ts';
 import type { Attachment } from './attachment.ts';
-import { readPidStart, signalPid, signalSession } from './processes.ts';
+import { signalPid, signalSession } from './processes.ts';
 import type { HostedSession, JournalEvent, SpawnedAgent, SpawnRequest } from './protocol.ts';
-import { openPty, type ProcessEnd, type Pty } from './pty.ts';
+import { openPty, type Pty } from './pty.ts';
 import { openRecording, type Recording } from './recording.ts';
 import { Screen } from './screen.ts';
+import type { ProcessEnd } from './spawn-order.ts';
 import type { SpawnPlan } from './spawn-plan.ts';
+import type { Spawner } from './spawner.ts';
 
 /** What a session tells its host. */
 export interface SessionWatcher {
   /** Something has to be settled at the end of this turn of the event loop. */
   readonly touched: (session: Session) => void;
   readonly journal: (session: Session, event: JournalEvent) => void;
+  /** The `spawned` entry is on its way into the journal; with a reason: it never began. */
+  readonly started: (session: Session, failure: string | null) => void;
   /** The session is about to end. */
   readonly ending: (session: Session) => void;
   /** The `ended` entry is on its way into the journal. */
@@ -33,7 +37,8 @@ export class Session {
   readonly startedAt = Date.now();
   readonly attachments = new Set<Attachment>();
   readonly screen: Screen;
-  readonly pidStart: string;
+  /** 0 until it has started. */
+  pid = 0;
   readonly agent: SpawnedAgent | undefined;
   readonly answers: readonly AnswerRule[];
   lastOutputAt: number | null = null;
@@ -53,10 +58,12 @@ export class Session {
   #killed: { readonly by: KillCause; readonly signal: NodeJS.Signals; readonly isFinal: boolean } | null = null;
   #killTimer: NodeJS.Timeout | null = null;
   #waiters: (() => void)[] = [];
+  /** What is to be done to the process as soon as there is one. */
+  #orders: (() => void)[] = [];
   /** What was typed while an answer is being given; null: nothing is held back. */
   #held: Uint8Array[] | null = null;
 
-  constructor(spawn: SpawnRequest, plan: SpawnPlan, watcher: SessionWatcher) {
+  constructor(spawn: SpawnRequest, plan: SpawnPlan, spawner: Spawner, watcher: SessionWatcher) {
     const { session, run, cols, rows, recording } = spawn;
     this.id = session;
     this.run = run;
@@ -69,17 +76,16 @@ export class Session {
     this.screen = new Screen(cols, rows);
     this.#pty = openPty({
       ...plan,
+      spawner,
       args: spawn.args,
       cwd: spawn.cwd,
       umask: spawn.umask,
       cols,
       rows,
+      onStarted: (pid, pidStart) => this.#onStarted(pid, pidStart, spawn.epoch),
       onData: (bytes) => this.#onData(bytes),
       onEnd: (end) => this.#onEnd(end),
     });
-    this.pidStart = readPidStart(this.#pty.pid);
-    this.#move({ kind: 'running', pid: this.#pty.pid });
-    watcher.journal(this, { kind: 'spawned', pid: this.pid, pidStart: this.pidStart, epoch: spawn.epoch });
     this.#recording = openRecording({
       path: recording.path,
       maxBytes: recording.maxBytes,
@@ -90,10 +96,6 @@ export class Session {
 
   get state(): SessionState {
     return this.#state;
-  }
-
-  get pid(): number {
-    return this.#pty.pid;
   }
 
   get isAlive(): boolean {
@@ -162,6 +164,7 @@ export class Session {
 
   /** Sends one signal to all processes of the session and leaves the rest to them. */
   signal(signal: NodeJS.Signals, by: KillCause): void {
+    if (this.#state.kind === 'spawning') return void this.#orders.push(() => this.signal(signal, by));
     this.#killed ??= { by, signal, isFinal: false };
     this.#signalAll(signal);
   }
@@ -169,6 +172,8 @@ export class Session {
   /** Ends the session: politely, and with SIGKILL after `graceMs`. Resolves when it has ended. */
   stop(signal: NodeJS.Signals, graceMs: number, by: KillCause): Promise<void> {
     if (this.#state.kind === 'ended') return Promise.resolve();
+    if (this.#state.kind === 'spawning')
+      return new Promise((resolve) => this.#orders.push(() => void this.stop(signal, graceMs, by).then(resolve)));
     if (this.#killed?.isFinal !== true) this.#killed = { by, signal, isFinal: true };
     this.#signalAll(signal);
     if (signal !== 'SIGHUP' && signal !== 'SIGKILL') this.#signalAll('SIGHUP'); // interactive shells ignore SIGTERM
@@ -203,6 +208,20 @@ export class Session {
       throw new Error(`session ${this.id} cannot go from ${this.#state.kind} to ${next.kind}`);
     }
     this.#state = next;
+  }
+
+  #onStarted(pid: number, pidStart: string, epoch: number): void {
+    this.pid = pid;
+    this.#move({ kind: 'running', pid });
+    this.#watcher.journal(this, { kind: 'spawned', pid, pidStart, epoch });
+    this.#watcher.started(this, null);
+    this.#doOrders();
+  }
+
+  #doOrders(): void {
+    const orders = this.#orders;
+    this.#orders = [];
+    for (const order of orders) order();
   }
 
   #onData(bytes: Buffer): void {
@@ -257,16 +276,27 @@ export class Session {
   }
 
   #onEnd(ended: ProcessEnd): void {
+    if (ended.kind === 'not-started') return this.#refuse(ended);
     this.#settleOutput();
     const droppedBytes = this.#recording.close();
     if (droppedBytes > 0) this.#watcher.journal(this, { kind: 'recording-truncated', droppedBytes });
     if (this.#killTimer !== null) clearTimeout(this.#killTimer);
-    if (this.#killed?.isFinal === true) this.#signalAll('SIGKILL'); // what outlives the leader of a session that was stopped
+    // what outlives the leader of a session that was stopped, and whoever nobody can wait for any more
+    if (this.pid !== 0 && (this.#killed?.isFinal === true || ended.kind === 'lost')) this.#signalAll('SIGKILL');
     const end = this.#endOf(ended);
     this.#watcher.ending(this);
     this.#move({ kind: 'ended', end });
     this.#watcher.journal(this, { kind: 'ended', end });
     this.#watcher.ended(this);
+    this.#doOrders();
+  }
+
+  /** It never began, so the journal says nothing of it. */
+  #refuse(ended: Extract<ProcessEnd, { kind: 'not-started' }>): void {
+    this.#recording.close();
+    this.#move({ kind: 'ended', end: ended });
+    this.#watcher.started(this, ended.reason);
+    this.#doOrders();
   }
 
   #endOf(ended: ProcessEnd): SessionEnd {
