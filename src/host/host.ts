@@ -30,9 +30,13 @@ export interface HostOptions {
 
 /** A screen without output for so long is folded away. */
 const restAfterMs = 3_000;
+/** Of more screens than this, those quiet for less time are folded: what many took at once, malloc does not give back. */
+const crowd = 32;
+const crowdedRestAfterMs = 300;
 /** Folding takes about a millisecond a screen. */
 const restAtOnce = 4;
-/** Screens folded since the last look after which their memory is worth a collection: V8 does none while nothing happens. */
+const betweenRestsMs = 10;
+/** Folding so many screens leaves garbage worth a collection, four times as many while there are more: V8 does none while nothing happens. */
 const collectAfter = 32;
 /** A journal that could not be written is tried again; until then nobody is told. */
 const journalRetryMs = 1_000;
@@ -55,6 +59,7 @@ export class Host {
   #turn: NodeJS.Immediate | null = null;
   #retry: NodeJS.Timeout | null = null;
   #restTimer: NodeJS.Timeout | null = null;
+  #restInMs = Infinity;
   #attachments = 0;
   #folded = 0;
   #isStopping = false;
@@ -434,6 +439,7 @@ export class Host {
   #forget(session: Session): void {
     this.#sessions.delete(session.id);
     this.#restless.delete(session);
+    session.screen.close();
     this.#watching.forget(session);
     if (session.agent?.hookToken !== undefined) this.#hooked.delete(session.agent.hookToken);
     for (const peer of this.peers) {
@@ -454,9 +460,16 @@ export class Host {
     }
   }
 
-  #restSoon(afterMs = restAfterMs): void {
-    this.#restTimer ??= setTimeout(() => {
-      this.#restTimer = null;
+  #restAfterMs(): number {
+    return this.#restless.size > crowd ? crowdedRestAfterMs : restAfterMs;
+  }
+
+  #restSoon(afterMs = this.#restAfterMs()): void {
+    if (afterMs >= this.#restInMs) return;
+    if (this.#restTimer !== null) clearTimeout(this.#restTimer);
+    this.#restInMs = afterMs;
+    this.#restTimer = setTimeout(() => {
+      this.#restInMs = Infinity;
       this.#rest();
     }, afterMs);
     this.#restTimer.unref();
@@ -464,16 +477,18 @@ export class Host {
 
   /** Folds a few of the screens that are quiet, so that nobody waits; the others follow. */
   #rest(): void {
-    const quietSince = Date.now() - restAfterMs;
+    const quietSince = Date.now() - this.#restAfterMs();
     const due = [...this.#restless].filter((session) => (session.lastOutputAt ?? 0) <= quietSince);
     for (const session of due.slice(0, restAtOnce)) {
       session.screen.rest();
       this.#restless.delete(session);
       this.#folded += 1;
     }
-    if (this.#restless.size > 0) return this.#restSoon(due.length > restAtOnce ? 20 : restAfterMs);
-    if (this.#folded >= collectAfter) collectGarbage();
-    this.#folded = 0;
+    if (this.#folded >= (this.#restless.size > 0 ? 4 * collectAfter : collectAfter)) {
+      collectGarbage();
+      this.#folded = 0;
+    }
+    if (this.#restless.size > 0) this.#restSoon(due.length > restAtOnce ? betweenRestsMs : this.#restAfterMs());
   }
 }
 

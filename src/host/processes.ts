@@ -41,13 +41,25 @@ export function signalPid(pid: number, signal: NodeJS.Signals | 0): boolean {
   }
 }
 
+/** What `readSessions` found in this turn of the event loop. */
+let sessions: Map<number, ProcessFacts[]> | null = null;
+
+/** Reading all of /proc takes ten milliseconds or more: whoever ends many sessions at once looks once. */
 function readSession(leader: number): ProcessFacts[] | null {
   if (process.platform !== 'linux') return null;
+  if (sessions === null) {
+    sessions = readSessions();
+    setImmediate(() => (sessions = null));
+  }
+  return sessions.get(leader) ?? [];
+}
+
+function readSessions(): Map<number, ProcessFacts[]> {
   const pids = readdirSync('/proc').filter((name) => name.charCodeAt(0) >= 48 && name.charCodeAt(0) <= 57);
-  return pids.flatMap((pid) => {
-    const facts = readProcess(Number(pid));
-    return facts !== null && facts.session === leader ? [facts] : [];
-  });
+  return Map.groupBy(
+    pids.map((pid) => readProcess(Number(pid))).filter((facts) => facts !== null),
+    ({ session }) => session,
+  );
 }
 
 const statBuffer = Buffer.allocUnsafe(4_096);

@@ -1,8 +1,9 @@
 import { createRequire } from 'node:module';
-import type { Terminal as HeadlessTerminal } from '@xterm/headless';
+import type { IDisposable, Terminal as HeadlessTerminal } from '@xterm/headless';
 import type { ScreenText } from './protocol.ts';
-import { fold, unfold } from './fold.ts';
+import { fold, isWhole } from './fold.ts';
 import { readScreen, renderRepaint } from './repaint.ts';
+import { openSpareTerminals } from './spare-terminals.ts';
 import { coreOf } from './xterm-core.ts';
 
 const require = createRequire(import.meta.url);
@@ -25,6 +26,8 @@ const sliceBytes = 32 * 1024;
 /** A session that nobody looks at and that is quiet keeps at most this much. */
 const maxRestingBytes = 48 * 1024;
 
+const terminals = openSpareTerminals((cols, rows) => newTerminal(cols, rows, 0));
+
 type Pending =
   | { readonly kind: 'output'; readonly bytes: Buffer }
   | { readonly kind: 'size'; cols: number; rows: number };
@@ -35,12 +38,13 @@ type Pending =
  */
 export class Screen {
   #live: HeadlessTerminal | null = null;
-  #folded: Buffer | null = null;
+  #folded: Uint8Array | null = null;
   readonly #cols: number;
   readonly #rows: number;
   #pending: Pending[] = [];
   #pendingBytes = 0;
   #reply: ((text: string) => void) | null = null;
+  #listening: IDisposable | null = null;
 
   constructor(cols: number, rows: number) {
     this.#cols = cols;
@@ -117,16 +121,28 @@ export class Screen {
     const terminal = this.view();
     const folded = fold(terminal);
     if (folded === null || folded.length > maxRestingBytes) return;
+    this.#giveBack(folded);
+  }
+
+  /** The session has ended, and nobody will look any more. */
+  close(): void {
+    this.#pending = [];
+    this.#pendingBytes = 0;
+    if (this.#live !== null && isWhole(this.#live)) this.#giveBack(null);
+  }
+
+  #giveBack(folded: Uint8Array | null): void {
+    const terminal = this.#live;
     this.#folded = folded;
     this.#live = null;
-    terminal.dispose();
+    this.#listening?.dispose();
+    if (terminal !== null) terminals.giveBack(terminal);
   }
 
   #terminal(): HeadlessTerminal {
     if (this.#live !== null) return this.#live;
-    const open = (cols: number, rows: number): HeadlessTerminal => newTerminal(cols, rows, 0);
-    const terminal = this.#folded === null ? open(this.#cols, this.#rows) : unfold(this.#folded, open);
-    terminal.onData((text) => this.#reply?.(text));
+    const terminal = terminals.take(this.#cols, this.#rows, this.#folded);
+    this.#listening = terminal.onData((text) => this.#reply?.(text));
     this.#live = terminal;
     this.#folded = null;
     return terminal;

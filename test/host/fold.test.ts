@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { fold, unfold } from '../../src/host/fold.ts';
+import { fold, isWhole, unfold } from '../../src/host/fold.ts';
 import { renderRepaint } from '../../src/host/repaint.ts';
 import { newTerminal, writeNow } from '../../src/host/screen.ts';
 import { coreOf } from '../../src/host/xterm-core.ts';
@@ -8,6 +8,13 @@ import { coreOf } from '../../src/host/xterm-core.ts';
 type Terminal = ReturnType<typeof newTerminal>;
 
 const open = (cols: number, rows: number): Terminal => newTerminal(cols, rows, 0);
+/** One in which another session was; null where it would not be used again. */
+function used(cols: number, rows: number, other: string): Terminal | null {
+  const terminal = open(cols, rows);
+  writeNow(terminal, other);
+  return isWhole(terminal) && coreOf(terminal)._oscLinkService._dataByLinkId.size === 0 ? terminal : null;
+}
+
 const number = (max: number) => fc.integer({ min: 0, max }).map(String);
 const csi = (parameters: number, max: number, finals: string) =>
   fc
@@ -80,14 +87,14 @@ const piece = fc.oneof(
 const output = fc.array(piece, { maxLength: 40 }).map((pieces) => pieces.join(''));
 const size = fc.record({ cols: fc.integer({ min: 2, max: 30 }), rows: fc.integer({ min: 1, max: 12 }) });
 
-test('a folded screen is the same as one that lived on, in all that is seen and in all that comes', () => {
+test('a folded screen is the same as one that lived on, in all that is seen and in all that comes, also where another was', () => {
   fc.assert(
-    fc.property(size, output, output, size, ({ cols, rows }, before, after, next) => {
+    fc.property(size, output, output, size, fc.option(output), ({ cols, rows }, before, after, next, other) => {
       const live = open(cols, rows);
       writeNow(live, before);
       const folded = fold(live);
       if (folded === null) return;
-      const restored = unfold(folded, open);
+      const restored = unfold(folded, () => (other === null ? null : used(cols, rows, other)) ?? open(cols, rows));
       expect(stateOf(restored)).toEqual(stateOf(live));
       for (const terminal of [live, restored]) {
         writeNow(terminal, after);
@@ -96,7 +103,7 @@ test('a folded screen is the same as one that lived on, in all that is seen and 
       }
       expect(stateOf(restored)).toEqual(stateOf(live));
     }),
-    { numRuns: 400 },
+    { numRuns: 600 },
   );
 });
 
