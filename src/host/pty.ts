@@ -42,7 +42,16 @@ const inputRetryMs = 5;
 export function openPty(options: PtyOptions): Pty {
   const { file, args, env, cwd, umask, cols, rows } = options;
   const { master, slave: farSide, pty: tty } = nativePty.open(cols, rows);
-  const stream = new ReadStream(master);
+  const stream = new ReadStream(master, {
+    onread: {
+      buffer: readBuffer,
+      callback(size) {
+        lastByteAt = performance.now();
+        options.onData(Buffer.from(readBuffer.subarray(0, readOn(master, size))));
+        return true;
+      },
+    },
+  });
   let end: ProcessEnd | null = null;
   let closed = false;
   let lastByteAt = 0;
@@ -68,10 +77,6 @@ export function openPty(options: PtyOptions): Pty {
   }
 
   stream.pause();
-  stream.on('data', (bytes: Buffer) => {
-    lastByteAt = performance.now();
-    options.onData(bytes);
-  });
   stream.on('error', () => {}); // EIO is how Linux says that nobody holds the other side; 'close' follows
   stream.on('close', () => {
     closed = true;
@@ -98,9 +103,23 @@ export function openPty(options: PtyOptions): Pty {
   };
 }
 
+/** One for all terminals: what is read is copied at once. The stream alone would take 64 KiB for each read of 4, for the collector. */
+const readBuffer = Buffer.allocUnsafe(64 * 1024);
+/** A terminal gives 4095 bytes at most; when it gave that many, there are more as a rule. */
+const fullRead = 4095;
+
+/** Reads on behind the first `size` bytes of the buffer, which the stream has read, and gives how many there are. */
+function readOn(fd: number, size: number): number {
+  let read = size;
+  while (read >= fullRead && size <= readBuffer.length - fullRead) {
+    read = tryRead(fd, readBuffer, size);
+    size += read;
+  }
+  return size;
+}
+
 /** A process left behind may write without end; of what is in the kernel, this is far more than it keeps. */
 const maxDrainBytes = 1024 * 1024;
-const drainBuffer = Buffer.allocUnsafe(64 * 1024);
 
 /**
  * Reads all that is in the kernel. The stream cannot: libuv takes the first short read of a terminal that was hung up for its
@@ -108,19 +127,19 @@ const drainBuffer = Buffer.allocUnsafe(64 * 1024);
  */
 function drain(fd: number, onData: (bytes: Buffer) => void): void {
   for (let drained = 0; drained < maxDrainBytes;) {
-    const read = tryRead(fd, drainBuffer);
+    const read = tryRead(fd, readBuffer, 0);
     if (read === 0) return;
     drained += read;
-    onData(Buffer.from(drainBuffer.subarray(0, read)));
+    onData(Buffer.from(readBuffer.subarray(0, read)));
   }
 }
 
 /** The last read of every session fails, and a stack trace is most of what that costs. */
-function tryRead(fd: number, buffer: Buffer): number {
+function tryRead(fd: number, buffer: Buffer, offset: number): number {
   const limit = Error.stackTraceLimit;
   Error.stackTraceLimit = 0;
   try {
-    return readSync(fd, buffer);
+    return readSync(fd, buffer, offset, buffer.length - offset, null);
   } catch {
     return 0; // EAGAIN: nothing more; EIO: nobody is there
   } finally {

@@ -5,6 +5,7 @@ import { sessionTransitions, type KillCause, type SessionEnd, type SessionState 
 import type { Attachment } from './attachment.ts';
 import { signalPid, signalSession } from './processes.ts';
 import type { HostedSession, JournalEvent, SpawnedAgent, SpawnRequest } from './protocol.ts';
+import { openPlainLines } from './plain-lines.ts';
 import { openPty, type Pty } from './pty.ts';
 import { openRecording, type Recording } from './recording.ts';
 import { Screen } from './screen.ts';
@@ -29,6 +30,8 @@ export interface SessionWatcher {
 // oxlint-disable-next-line no-control-regex
 const queryPattern = /\u001b(?:\[[?>=]?[0-9;]*(?:n|c|\$p|u|q)|P\+q)/;
 
+const maxQueryBytes = 16;
+
 /** One PTY process with its recording, its screen and whoever looks at it. */
 export class Session {
   readonly id: SessionId;
@@ -36,7 +39,6 @@ export class Session {
   readonly title: string;
   readonly startedAt = Date.now();
   readonly attachments = new Set<Attachment>();
-  readonly screen: Screen;
   /** 0 until it has started. */
   pid = 0;
   readonly agent: SpawnedAgent | undefined;
@@ -51,9 +53,12 @@ export class Session {
   readonly #pty: Pty;
   readonly #recording: Recording;
   readonly #watcher: SessionWatcher;
+  readonly #screen: Screen;
+  /** What came in this turn of the event loop, and how much of it those who look have got. */
   #turn: Buffer[] = [];
-  #sentThisTurn = false;
+  #sentBytes = 0;
   #queryTail = '';
+  readonly #isPlain = openPlainLines();
   #isPaused = false;
   #killed: { readonly by: KillCause; readonly signal: NodeJS.Signals; readonly isFinal: boolean } | null = null;
   #killTimer: NodeJS.Timeout | null = null;
@@ -73,7 +78,7 @@ export class Session {
     this.cols = cols;
     this.rows = rows;
     this.#watcher = watcher;
-    this.screen = new Screen(cols, rows);
+    this.#screen = new Screen(cols, rows);
     this.#pty = openPty({
       ...plan,
       spawner,
@@ -96,6 +101,12 @@ export class Session {
 
   get state(): SessionState {
     return this.#state;
+  }
+
+  /** As it is after every byte so far. */
+  get screen(): Screen {
+    this.#settleOutput();
+    return this.#screen;
   }
 
   get isAlive(): boolean {
@@ -149,6 +160,7 @@ export class Session {
 
   /** Puts a mark into the recording's index. */
   mark(text: string): void {
+    this.#settleOutput();
     this.#recording.mark(text);
   }
 
@@ -159,7 +171,7 @@ export class Session {
     this.rows = rows;
     this.#pty.resize(cols, rows);
     this.#recording.resize(cols, rows);
-    this.screen.resize(cols, rows);
+    this.#screen.resize(cols, rows);
   }
 
   /** Sends one signal to all processes of the session and leaves the rest to them. */
@@ -187,10 +199,7 @@ export class Session {
   settle(): boolean {
     this.#settleOutput();
     this.#recording.flush();
-    if (this.screen.isBehind) {
-      this.screen.catchUp();
-      this.#throttle(this.screen.isBehind);
-    }
+    this.#throttle(this.#screen.catchUp());
     return this.#isPaused;
   }
 
@@ -226,36 +235,37 @@ export class Session {
 
   #onData(bytes: Buffer): void {
     if (!this.isAlive) return;
-    if (this.#sentThisTurn) this.#turn.push(bytes);
-    else {
-      this.#sentThisTurn = true; // the echo of a keystroke does not wait for the end of the turn
+    this.#turn.push(bytes);
+    if (this.#sentBytes === 0) {
+      this.#sentBytes = bytes.length; // the echo of a keystroke does not wait for the end of the turn
       for (const attachment of this.attachments) attachment.send(bytes);
     }
-    this.#recording.write(bytes);
-    this.screen.add(bytes);
-    this.#answerQueries(bytes);
     this.lastOutputAt = Date.now();
     this.#watcher.touched(this);
   }
 
   #settleOutput(): void {
-    const rest = this.#turn;
-    this.#sentThisTurn = false;
-    if (rest.length === 0) return;
+    const [first, ...more] = this.#turn;
+    if (first === undefined) return;
+    const bytes = more.length === 0 ? first : Buffer.concat([first, ...more]);
+    const rest = bytes.subarray(this.#sentBytes);
     this.#turn = [];
-    if (this.attachments.size === 0) return;
-    const bytes = Buffer.concat(rest);
-    for (const attachment of this.attachments) attachment.send(bytes);
+    this.#sentBytes = 0;
+    if (rest.length > 0) for (const attachment of this.attachments) attachment.send(rest);
+    this.#recording.write(bytes);
+    const isPlain = this.#isPlain(bytes);
+    this.#screen.add(bytes, isPlain);
+    this.#answerQueries(bytes, isPlain);
   }
 
   /** With nobody at the keyboard, the screen answers for the terminal that is not there: programs wait for it. */
-  #answerQueries(bytes: Buffer): void {
-    const text = this.#queryTail + bytes.toString('latin1');
+  #answerQueries(bytes: Buffer, isPlain: boolean): void {
+    const text = this.#queryTail + bytes.toString('latin1', isPlain ? Math.max(0, bytes.length - maxQueryBytes) : 0);
     const tail = text.lastIndexOf('\u001b');
-    this.#queryTail = tail >= text.length - 16 && tail !== -1 ? text.slice(tail) : '';
-    if (!queryPattern.test(text)) return;
+    this.#queryTail = tail >= text.length - maxQueryBytes && tail !== -1 ? text.slice(tail) : '';
+    if (isPlain || !queryPattern.test(text)) return;
     this.#queryTail = '';
-    if (this.writer === null) this.screen.answerQueries((reply) => void this.write(Buffer.from(reply, 'latin1')));
+    if (this.writer === null) this.#screen.answerQueries((reply) => void this.write(Buffer.from(reply, 'latin1')));
   }
 
   #throttle(isBehind: boolean): void {
