@@ -28,6 +28,8 @@ export interface HostOptions {
   readonly onStop: () => void;
 }
 
+/** A flood gives way to a person who typed so recently: neither the flooding program nor its output is worth a late echo. */
+const typingMs = 1_000;
 /** A screen without output for so long is folded away. */
 const restAfterMs = 3_000;
 /** Of more screens than this, those quiet for less time are folded: what many took at once, malloc does not give back. */
@@ -61,6 +63,7 @@ export class Host {
   #restTimer: NodeJS.Timeout | null = null;
   #restInMs = Infinity;
   #attachments = 0;
+  #typedAt = 0;
   #folded = 0;
   #isStopping = false;
   /** Who waits for a start. */
@@ -162,6 +165,7 @@ export class Host {
     if (!held.attachment.isWriter && held.session.writer !== null) return;
     held.attachment.isWriter = true;
     held.session.type(bytes, peer.who);
+    this.#typedAt = Date.now();
   }
 
   /** Forgets a client that is gone. */
@@ -401,10 +405,12 @@ export class Host {
   #settle(): void {
     const touched = [...this.#touched];
     this.#touched.clear();
+    const isTyped = Date.now() - this.#typedAt < typingMs;
     for (const session of touched) {
       if (session.isAlive && session.settle()) this.#watcher.touched(session);
       if (session.lastOutputAt !== null) this.#watching.changed(session);
       if (session.screen.isHeavy) this.#look(session);
+      if (isTyped) session.giveWay();
     }
     if (this.#retry === null) this.#commit();
   }

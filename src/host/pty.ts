@@ -104,7 +104,7 @@ export function openPty(options: PtyOptions): Pty {
 }
 
 /** One for all terminals: what is read is copied at once. The stream alone would take 64 KiB for each read of 4, for the collector. */
-const readBuffer = Buffer.allocUnsafe(64 * 1024);
+const readBuffer = Buffer.allocUnsafe(32 * 1024);
 /** A terminal gives 4095 bytes at most; when it gave that many, there are more as a rule. */
 const fullRead = 4095;
 

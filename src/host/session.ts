@@ -31,6 +31,9 @@ export interface SessionWatcher {
 const queryPattern = /\u001b(?:\[[?>=]?[0-9;]*(?:n|c|\$p|u|q)|P\+q)/;
 
 const maxQueryBytes = 16;
+/** Who writes so much in one turn of the event loop would go on without end. */
+const floodBytes = 8 * 1024;
+const giveWayMs = 2;
 
 /** One PTY process with its recording, its screen and whoever looks at it. */
 export class Session {
@@ -59,6 +62,8 @@ export class Session {
   #sentBytes = 0;
   #queryTail = '';
   readonly #isPlain = openPlainLines();
+  #isFlooding = false;
+  #givesWay = false;
   #isPaused = false;
   #killed: { readonly by: KillCause; readonly signal: NodeJS.Signals; readonly isFinal: boolean } | null = null;
   #killTimer: NodeJS.Timeout | null = null;
@@ -248,6 +253,7 @@ export class Session {
     const [first, ...more] = this.#turn;
     if (first === undefined) return;
     const bytes = more.length === 0 ? first : Buffer.concat([first, ...more]);
+    this.#isFlooding = bytes.length >= floodBytes;
     const rest = bytes.subarray(this.#sentBytes);
     this.#turn = [];
     this.#sentBytes = 0;
@@ -268,11 +274,22 @@ export class Session {
     if (this.writer === null) this.#screen.answerQueries((reply) => void this.write(Buffer.from(reply, 'latin1')));
   }
 
+  /** Reads no more for a moment if it floods: somebody types in another session. */
+  giveWay(): void {
+    if (!this.#isFlooding || this.#givesWay) return;
+    this.#givesWay = true;
+    this.#pty.pause();
+    setTimeout(() => {
+      this.#givesWay = false;
+      if (!this.#isPaused) this.#pty.resume();
+    }, giveWayMs);
+  }
+
   #throttle(isBehind: boolean): void {
     if (isBehind === this.#isPaused) return;
     this.#isPaused = isBehind;
     if (isBehind) this.#pty.pause();
-    else this.#pty.resume();
+    else if (!this.#givesWay) this.#pty.resume();
   }
 
   #signalAll(signal: NodeJS.Signals): void {
