@@ -263,6 +263,7 @@ export class Host {
         repaint: () => clearTerminal + this.#look(session).repaint(),
       });
       attachment.isWriter = !request.readonly && session.writer === null;
+      if (attachment.isWriter) session.expectTyping();
       if (attachment.isWriter && isSize(request)) session.resize(request.cols, request.rows);
       const repaint = clearTerminal + this.#look(session).repaint();
       session.attachments.add(attachment);

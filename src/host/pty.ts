@@ -24,6 +24,8 @@ export interface Pty {
   /** False when the child has not read for so long that nothing more is kept for it. */
   write(bytes: Uint8Array): boolean;
   resize(cols: number, rows: number): void;
+  /** A person is going to type: erasing a character is to erase all of its bytes. */
+  expectTyping(): void;
   pause(): void;
   resume(): void;
 }
@@ -97,6 +99,10 @@ export function openPty(options: PtyOptions): Pty {
     write: (bytes) => !closed && input.write(bytes),
     resize: (cols, rows) => {
       if (!closed) nativePty.resize(master, cols, rows);
+    },
+    expectTyping() {
+      const order = { tty, file: '/bin/sh', args: ['-c', 'stty iutf8 2>/dev/null'], env, cwd: '/', umask };
+      if (end === null) options.spawner.start(order, { started: () => {}, ended: () => {} });
     },
     pause: () => void (end === null && stream.pause()),
     resume: () => void stream.resume(),

@@ -138,6 +138,10 @@ export class Session {
     return this.isAlive && this.#pty.write(bytes);
   }
 
+  expectTyping(): void {
+    if (this.isAlive) this.#pty.expectTyping();
+  }
+
   /** Keys of a person at an attached terminal, told apart from what programs write. */
   type(bytes: Uint8Array, who: string): void {
     this.typedAt = Date.now();
