@@ -1,5 +1,4 @@
 import { deserialize, serialize } from 'node:v8';
-import { deflateRawSync, inflateRawSync } from 'node:zlib';
 import type { Terminal } from '@xterm/headless';
 import { coreOf, type XtermAttributes, type XtermBuffer, type XtermCore, type XtermLine } from './xterm-core.ts';
 
@@ -31,6 +30,7 @@ export function fold(terminal: Terminal): Uint8Array | null {
     charsets: takeCharsets(core),
     links: [...core._oscLinkService._dataByLinkId].map(([id, link]) => [id, link.data] as const),
   };
+  const { deflateRawSync } = process.getBuiltinModule('node:zlib');
   return new Uint8Array(deflateRawSync(serialize(state), { level: 1 })); // exact: zlib's own is a view of 16 KiB, a Buffer one of 64
 }
 
@@ -59,7 +59,7 @@ type Folded = {
 
 /** Makes the terminal that was folded; `open` gives one of a size, which may have been used, but has no links. */
 export function unfold(folded: Uint8Array, open: (cols: number, rows: number) => Terminal): Terminal {
-  const state = deserialize(inflateRawSync(folded)) as Folded;
+  const state = deserialize(process.getBuiltinModule('node:zlib').inflateRawSync(folded)) as Folded;
   const terminal = open(state.cols, state.rows);
   const core = coreOf(terminal);
   const links = new Map(state.links.map(([id, data]) => [id, core._oscLinkService.registerLink(data)] as const));
