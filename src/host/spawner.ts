@@ -14,8 +14,8 @@ export interface Spawner extends Disposable {
   start(order: SpawnOrder, launch: Launch): void;
 }
 
-/** What it does is a page of code: nothing of it is worth compiling, and what it touches is copied by every fork. */
-const smallEngine = ['--single-threaded', '--max-semi-space-size=1', '--no-opt', '--no-maglev', '--no-sparkplug'];
+/** What it touches is copied by every fork. */
+const smallEngine = ['--v8-pool-size=0', '--max-semi-space-size=1'];
 
 /**
  * Starts a small second process which starts the sessions. The host is big, and none of its terminals has close-on-exec, which
