@@ -38,7 +38,7 @@ const crowdedRestAfterMs = 300;
 /** Folding takes about a millisecond a screen. */
 const restAtOnce = 4;
 const betweenRestsMs = 10;
-/** Folding so many screens leaves garbage worth a collection, four times as many while there are more: V8 does none while nothing happens. */
+/** So many screens folded and sessions ended leave garbage worth a collection: V8 does none while nothing happens. */
 const collectAfter = 32;
 /** A journal that could not be written is tried again; until then nobody is told. */
 const journalRetryMs = 1_000;
@@ -64,7 +64,7 @@ export class Host {
   #restInMs = Infinity;
   #attachments = 0;
   #typedAt = 0;
-  #folded = 0;
+  #garbage = 0;
   #isStopping = false;
   /** Who waits for a start. */
   readonly #starting = new Map<Session, (value: Reply) => void>();
@@ -447,6 +447,8 @@ export class Host {
     this.#sessions.delete(session.id);
     this.#restless.delete(session);
     session.screen.close();
+    this.#garbage += 1;
+    if (this.#garbage >= collectAfter) this.#restSoon();
     this.#watching.forget(session);
     if (session.agent?.hookToken !== undefined) this.#hooked.delete(session.agent.hookToken);
     for (const peer of this.peers) {
@@ -489,11 +491,11 @@ export class Host {
     for (const session of due.slice(0, restAtOnce)) {
       session.screen.rest();
       this.#restless.delete(session);
-      this.#folded += 1;
+      this.#garbage += 1;
     }
-    if (this.#folded >= (this.#restless.size > 0 ? 4 * collectAfter : collectAfter)) {
+    if (this.#garbage >= collectAfter) {
       collectGarbage();
-      this.#folded = 0;
+      this.#garbage = 0;
     }
     if (this.#restless.size > 0) this.#restSoon(due.length > restAtOnce ? betweenRestsMs : this.#restAfterMs());
   }
