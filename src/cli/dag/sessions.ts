@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { findHome, type Home } from '../../config/home.ts';
 import type { SessionState } from '../../domain/session.ts';
 import { readAllSessions, readLivingWithRows, resolveRun, type FoundSession } from '../resolve.ts';
+import { describeWait } from '../../domain/words.ts';
 import { describeEnd } from './session.ts';
 
 interface SessionsFlags {
@@ -90,7 +91,8 @@ function renderSessions(found: readonly FoundSession[], flags: SessionsFlags, no
 
 function describeState(state: SessionState): string {
   if (state.kind === 'ended') return describeEnd(state.end);
-  return state.kind === 'blocked' ? `blocked: ${state.block.question.split('\n')[0] ?? ''}` : state.kind;
+  if (state.kind !== 'blocked') return state.kind;
+  return `${describeWait(state.block) ?? 'blocked'}: ${state.block.question.split('\n')[0] ?? ''}`;
 }
 
 function renderAge(ms: number): string {
