@@ -1,12 +1,13 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync } from 'node:fs';
+import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import Database from 'better-sqlite3';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { bridgePaths } from '../../src/bridge/paths.ts';
+import { readLockHolder } from '../../src/host/lock.ts';
 import { putIntoOutbox } from '../../src/storage/outbox.ts';
 import { amount, record } from '../support/amounts.ts';
 import {
@@ -43,13 +44,14 @@ async function kill(child: ChildProcess): Promise<void> {
   await ended;
 }
 
-function killBridge(world: World): boolean {
-  try {
-    const { pid } = JSON.parse(readFileSync(bridgePaths(world.home).lock, 'utf8')) as { pid: number };
-    return process.kill(pid, 'SIGKILL');
-  } catch {
-    return false; // it is about to start
-  }
+/** Kills it, if it is there, and waits until it is gone: it is no child of ours. */
+async function killBridge(world: World): Promise<boolean> {
+  const { lock } = bridgePaths(world.home);
+  const pid = readLockHolder(lock);
+  if (pid === null) return false;
+  process.kill(pid, 'SIGKILL');
+  while (readLockHolder(lock) === pid) await sleep(5);
+  return true;
 }
 
 /** The moment must not be always the same. */
@@ -73,6 +75,8 @@ test(
     }
     await using person: TestDevice = await openTestDevice(ada);
     must(await person.transport.rooms.join(room));
+    // Its keys must be known before anything is encrypted for it.
+    must(await person.transport.syncOnce(() => {}, 0));
     const following = followAsPerson(person, room);
 
     const env = { CIS_DAG_MATRIX_BROADCAST_INTERVAL_MS: '50', CIS_DAG_HYBRID_ACCEPT_ANSWERS_FROM: ada.userId };
@@ -91,7 +95,7 @@ test(
       const answer = following.answer(`t${round}`);
       if (round % 3 !== 1) {
         await aMoment();
-        if (killBridge(world)) kills += 1;
+        if (await killBridge(world)) kills += 1;
       }
       if (round % 3 !== 0) {
         await kill(reader);
@@ -100,7 +104,7 @@ test(
       await revive(world, env);
       await answer;
       await aMoment();
-      if (killBridge(world)) kills += 1;
+      if (await killBridge(world)) kills += 1;
       await revive(world, env);
       await until(world, `SELECT 1 FROM tasks WHERE task_id = 't${round}' AND state = 'completed'`);
     }
