@@ -51,7 +51,7 @@ export async function driveRun(request: DriveRequest): Promise<void> {
   const { db, settings, what } = request;
   const { flags } = request;
   const epoch = request.isHeld ? 1 : takeRun(request);
-  if (isFollowed(db, settings)) (await import('../../bridge/start.ts')).startBridge(request.home);
+  using _ = isFollowed(db, settings) ? (await import('../../bridge/start.ts')).keepBridge(request.home) : null;
   const options = await driveOptions(request.home, db, settings, request.config, what);
   const view = openView(request, options.mask);
   const past: LoggedEvent[] = [];
