@@ -4,7 +4,7 @@ import { makePrivateDir } from '../config/private-dir.ts';
 import { isHolderAlive } from '../executor/identity.ts';
 import { takeLock } from '../host/lock.ts';
 import { matrixFiles, readAccount } from '../matrix/secrets.ts';
-import { listOpenBridgeRuns, hasNewRuns, type BridgeRun } from '../storage/bridge.ts';
+import { listOpenBridgeRuns, hasNewRuns, nextFile, type BridgeRun } from '../storage/bridge.ts';
 import { writeLastError } from '../storage/device.ts';
 import type { Db } from '../storage/open.ts';
 import { summarizeOutbox } from '../storage/outbox.ts';
@@ -19,6 +19,8 @@ export type ServeOptions = Omit<WorkOptions, 'connection' | 'isNeeded' | 'signal
   readonly db: Db;
   readonly signal: AbortSignal;
   readonly say: (line: string) => void;
+  /** It stays, and takes the place of another bridge when that ends. */
+  readonly stays: boolean;
 };
 
 /** Another process has the device for a moment, as `cis matrix verify` does. */
@@ -30,6 +32,10 @@ export async function serveBridge(options: ServeOptions): Promise<boolean> {
   makePrivateDir(home.run);
   for (let isFirst = true; ; isFirst = false) {
     const lock = takeLock(bridgePaths(home).lock);
+    if (lock === null && options.stays && !signal.aborted) {
+      await pause(lockedRetryMs, signal);
+      continue;
+    }
     if (lock === null) return !isFirst;
     try {
       setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
@@ -38,7 +44,7 @@ export async function serveBridge(options: ServeOptions): Promise<boolean> {
       lock[Symbol.dispose]();
     }
     // A run that came between our last look and the end of the lock has seen a living bridge.
-    if (signal.aborted || !isNeeded(db)) return true;
+    if (signal.aborted || !(options.stays || isBridgeNeeded(db))) return true;
   }
 }
 
@@ -48,7 +54,7 @@ async function serveOnce(options: ServeOptions): Promise<boolean> {
   const connection = await connect(options);
   if (connection === null) return false;
   try {
-    const end = await openWork({ ...options, connection, isNeeded: () => isNeeded(db) });
+    const end = await openWork({ ...options, connection, isNeeded: () => options.stays || isBridgeNeeded(db) });
     if (end === null) return !signal.aborted;
     writeLastError(db, end);
     say(end);
@@ -72,14 +78,23 @@ async function connect({ home, db, signal, say }: ServeOptions): Promise<Connect
     said = connection.error.detail;
     writeLastError(db, said);
     if (connection.error.kind === 'damaged') return null;
-    await new Promise((resolve) => void setTimeout(resolve, lockedRetryMs));
+    await pause(lockedRetryMs, signal);
   }
   return null;
 }
 
-/** Whether a run lives that the room follows, or something waits to be sent. */
-function isNeeded(db: Db): boolean {
-  if (hasNewRuns(db) || summarizeOutbox(db).waiting > 0) return true;
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => (clearTimeout(timer), signal.removeEventListener('abort', done), resolve());
+    const timer = setTimeout(done, ms);
+    signal.addEventListener('abort', done, { once: true });
+    if (signal.aborted) done();
+  });
+}
+
+/** Whether a run lives that the room follows, or something waits to be sent or uploaded. */
+export function isBridgeNeeded(db: Db): boolean {
+  if (hasNewRuns(db) || summarizeOutbox(db).waiting > 0 || nextFile(db) !== null) return true;
   return listOpenBridgeRuns(db).some((run) => needsRoom(db, run));
 }
 

@@ -120,7 +120,7 @@ export function renderQuestion(question: Question, view: QuestionView): Message 
   const head = `✋ ${oneLine(view.dag, 60)} · ${question.task} waits for you`;
   const asked = plainText(view.mask(question.question), { chars: 1500, lines: 15 });
   const runs = commandOf(question, view.mask);
-  const choices = question.choices.slice(0, mostChoices).map(({ label }) => oneLine(view.mask(label)));
+  const choices = question.choices.slice(0, mostChoices).map(({ label }) => oneLine(view.mask(label), 120));
   const how = howToAnswer(question);
   const pills = view.mentions.map(pill);
   const numbered = choices.map(
@@ -148,7 +148,7 @@ export function renderQuestion(question: Question, view: QuestionView): Message 
 /** As many as there are digits on reactions. */
 const mostChoices = 9;
 
-function commandOf({ subject }: Question, mask: (text: string) => string): string | null {
+export function commandOf({ subject }: Question, mask: (text: string) => string): string | null {
   if (subject.kind !== 'block' || subject.runs === null) return null;
   return plainText(mask(subject.runs), { chars: 1000, lines: 12 });
 }
@@ -161,7 +161,7 @@ function howToAnswer(question: Question): string {
   return `React with a number, or reply with ${numbers} or the words of a choice${free}.`;
 }
 
-function pill(user: string): string {
+export function pill(user: string): string {
   return `<a href="https://matrix.to/#/${encodeURIComponent(user)}">${escapeHtml(user)}</a>`;
 }
 

@@ -21,7 +21,9 @@ import { readRunSettings } from '../storage/read.ts';
 import { watchCommits } from '../storage/tail.ts';
 import type { ActOptions } from './act.ts';
 import { openAnswers, type Answers } from './answers.ts';
+import type { ListedDags } from './start-dag.ts';
 import { openBroadcaster, type Broadcaster } from './broadcast.ts';
+import { openFiles, type Files } from './files.ts';
 import type { Connection } from './connect.ts';
 import { mayAnswer, passingMark, prepareRoom } from './prepare.ts';
 import { hearBatch, type Heard } from './receive.ts';
@@ -34,6 +36,10 @@ export interface WorkOptions extends ActOptions {
   readonly node: string;
   readonly intervalMs: number;
   readonly broadcastOutput: boolean;
+  readonly mentionOnEnd: boolean;
+  readonly dags: ListedDags;
+  /** Rooms to listen in, though no run is followed there. */
+  readonly listenIn: readonly string[];
   readonly acceptFrom: readonly string[];
   readonly mask: (text: string) => string;
   readonly isNeeded: () => boolean;
@@ -45,6 +51,7 @@ const leastGapMs = 50;
 /** How often it is looked whether anything still needs the bridge. */
 const needCheckMs = 3000;
 const powerLevelsForMs = 5000;
+const fileRetryMs = 10_000;
 const inboxForMs = 30 * 24 * 3600_000;
 
 /** Works until nothing needs it: null; or until a failure that does not pass: its words. */
@@ -57,6 +64,7 @@ class Work {
   readonly #stop = new AbortController();
   readonly #broadcaster: Broadcaster;
   readonly #answers: Answers;
+  readonly #files: Files;
   readonly #preparing = new Set<string>();
   readonly #levels = new Map<string, { readonly at: number; readonly levelOf: (user: string) => number }>();
   #timer: NodeJS.Timeout | null = null;
@@ -79,6 +87,14 @@ class Work {
       serverName: userId.slice(userId.indexOf(':') + 1),
       now: Date.now,
       onWritten: () => transport.wake(),
+    });
+    this.#files = openFiles({
+      ...options,
+      transport,
+      now: Date.now,
+      onWritten: () => transport.wake(),
+      onTrouble: () => this.#wait(fileRetryMs),
+      signal: this.#stop.signal,
     });
   }
 
@@ -104,15 +120,15 @@ class Work {
     const both = await Promise.all(ends);
     clearInterval(checks);
     if (this.#timer !== null) clearTimeout(this.#timer);
-    await this.#answers.settled();
+    await Promise.all([this.#answers.settled(), this.#files.settled()]);
     signal.removeEventListener('abort', stop);
     return wordsOf([first, ...both]);
   }
 
   /** A sync: what people said goes into the inbox in the transaction that moves on. */
   #take(batch: SyncBatch): (() => void) | undefined {
-    const { db, connection } = this.#options;
-    const rooms = new Set(listRoomsOfRuns(db));
+    const { db, connection, listenIn } = this.#options;
+    const rooms = new Set([...listRoomsOfRuns(db), ...listenIn]);
     const heard = hearBatch(batch, connection.transport.userId, (eventId) => findSentRow(db, eventId) !== null).filter(
       (one) => rooms.has(one.event.room) && isTrusted(db, one),
     );
@@ -150,6 +166,7 @@ class Work {
       const waitMs = this.#broadcaster.look(run);
       if (waitMs !== null) this.#lookIn(waitMs);
     }
+    this.#files.look();
     this.#tookMs = performance.now() - started;
     this.#lookedAt = Date.now();
     connection.transport.wake();

@@ -223,6 +223,8 @@ export interface Page {
 export interface Media {
   upload(bytes: Uint8Array, contentType: string, options: UploadOptions): Promise<Result<MediaRef, MatrixFailure>>;
   download(ref: MediaRef, maxBytes: number): Promise<Result<Uint8Array, MatrixFailure>>;
+  /** The largest file that the homeserver takes; null: it does not say. */
+  maxBytes(): Promise<Result<number | null, MatrixFailure>>;
 }
 
 export interface UploadOptions {
