@@ -43,6 +43,8 @@ export interface WorkOptions extends ActOptions {
   readonly acceptFrom: readonly string[];
   readonly mask: (text: string) => string;
   readonly isNeeded: () => boolean;
+  /** Called when it has heard what there was: from then on commands are obeyed. */
+  readonly onSynced?: () => void;
   readonly signal: AbortSignal;
 }
 
@@ -112,7 +114,7 @@ class Work {
       transport.drain({ signal: this.#stop.signal, onSent: () => this.#lookIn(0) }),
       transport.follow((batch) => this.#take(batch), {
         signal: this.#stop.signal,
-        onSynced: () => this.#answers.look(),
+        onSynced: () => (this.#answers.look(), this.#options.onSynced?.()),
       }),
     ];
     const first = await Promise.race(ends);

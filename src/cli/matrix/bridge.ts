@@ -12,7 +12,7 @@ export function command(into: Command): Command {
 }
 
 /** Serves the rooms of runs; with rooms to listen in, until it is interrupted. */
-export async function serve(listenIn: readonly string[]): Promise<void> {
+export async function serve(listenIn: readonly string[], onSynced: () => void = () => {}): Promise<void> {
   process.title = 'cis bridge';
   const { serveBridge } = await import('../../bridge/process.ts');
   const { config } = await readConfig();
@@ -27,6 +27,7 @@ export async function serve(listenIn: readonly string[]): Promise<void> {
     mentionOnEnd: config.dagHybrid.mention_on_end,
     dags: config.dags,
     listenIn,
+    onSynced,
     stays: listenIn.length > 0,
     acceptFrom: config.dagHybrid.accept_answers_from,
     mask: await openScreenRedactor(config),

@@ -27,8 +27,11 @@ async function listen(given: readonly string[]): Promise<void> {
   const rooms = await findRooms(wanted);
   const names = Object.keys(config.dags);
   const may = names.length === 0 ? 'no DAG is listed in the config' : `may start ${names.join(', ')}`;
-  process.stderr.write(`listens in ${wanted.join(', ')}; ${may}\n`);
-  await serve(rooms);
+  let isSaid = false;
+  await serve(rooms, () => {
+    if (!isSaid) process.stderr.write(`listens in ${wanted.join(', ')}; ${may}\n`);
+    isSaid = true;
+  });
   handOver();
 }
 
