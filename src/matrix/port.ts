@@ -169,6 +169,8 @@ export interface NewRoom {
   readonly alias?: string;
   readonly encrypted: boolean;
   readonly invite: readonly string[];
+  /** Whoever is in this room may join without being invited. */
+  readonly openTo?: string;
 }
 
 export interface RoomListing {
