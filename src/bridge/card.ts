@@ -123,21 +123,45 @@ function describe({ kind, agent, startedAt, endedAt, detail, attempt }: TaskPict
   }
 }
 
-/** Counts of all, names of those that somebody may have to do with. */
-function listGroups(picture: RunPicture): Message[] {
-  const counts = (Object.keys(taskIcons) as TaskStateKind[])
-    .filter((kind) => countOf(picture, [kind]) > 0)
-    .map((kind) => `${taskIcons[kind]} ${countOf(picture, [kind])} ${stateWords[kind]}`);
-  const groups = [waitsForPerson, ['failed'], ['running', 'starting', 'waiting-retry', 'lost']] as const;
-  const summary = counts.join(' · ');
-  return [{ body: summary, html: escapeHtml(summary) }, ...groups.flatMap((kinds) => nameSome(picture, kinds))];
+interface Group {
+  readonly icon: string;
+  readonly word: string;
+  readonly kinds: readonly TaskStateKind[];
+  /** Some of them are named: somebody may have to do with them. */
+  readonly isNamed: boolean;
 }
 
-function nameSome(picture: RunPicture, kinds: readonly TaskStateKind[]): Message[] {
+/** What a person must know first comes first. */
+const groups: readonly Group[] = [
+  { icon: '✋', word: 'waiting for you', kinds: waitsForPerson, isNamed: true },
+  { icon: '❌', word: 'failed', kinds: ['failed'], isNamed: true },
+  { icon: '⏳', word: 'running', kinds: ['running', 'starting'], isNamed: true },
+  { icon: '🔁', word: 'to be tried again', kinds: ['waiting-retry', 'lost'], isNamed: true },
+  { icon: '▫️', word: 'to come', kinds: ['pending', 'ready'], isNamed: false },
+  { icon: '✅', word: 'done', kinds: ['completed'], isNamed: false },
+  { icon: '⏭', word: 'skipped', kinds: ['skipped'], isNamed: false },
+  { icon: '🚫', word: 'cancelled', kinds: ['cancelled'], isNamed: false },
+];
+
+/** Counts of all, names of those that somebody may have to do with. */
+function listGroups(picture: RunPicture): Message[] {
+  const summary = groups
+    .map(({ icon, word, kinds }) => ({
+      count: countOf(picture, kinds),
+      text: `${icon} ${countOf(picture, kinds)} ${word}`,
+    }))
+    .filter(({ count }) => count > 0)
+    .map(({ text }) => text)
+    .join(' · ');
+  const named = groups.filter(({ isNamed }) => isNamed).flatMap((group) => nameSome(picture, group));
+  return [{ body: summary, html: escapeHtml(summary) }, ...named];
+}
+
+function nameSome(picture: RunPicture, { kinds, word }: Group): Message[] {
   const ids = kinds.flatMap((kind) => [...(picture.byKind.get(kind) ?? [])]);
   const tasks = ids.flatMap((id: TaskId) => picture.tasks.get(id) ?? []).toSorted((a, b) => a.position - b.position);
   const more = tasks.length - mostNamed;
-  const rest = more > 0 ? [{ body: `… and ${more} more like these`, html: `… and ${more} more like these` }] : [];
+  const rest = more > 0 ? [{ body: `… and ${more} more ${word}`, html: `… and ${more} more ${word}` }] : [];
   return [...tasks.slice(0, mostNamed).map(lineOf), ...rest];
 }
 

@@ -69,7 +69,7 @@ test('the card of a long run is grouped, and names what waits, failed and runs',
   const card = renderCard(pictureOf(ids, [[0, { kind: 'run-started' }], ...events, [500, failed('t160')]]));
   expect(card.body).toMatchInlineSnapshot(`
     "▶ demo · 150/300 · 1 failed
-    ▫️ 100 pending · ⏳ 49 starting · ✅ 150 done · ❌ 1 failed
+    ❌ 1 failed · ⏳ 49 running · ▫️ 100 to come · ✅ 150 done
     ❌ t160 · exit code 2
     ⏳ t150
     ⏳ t151
@@ -79,7 +79,7 @@ test('the card of a long run is grouped, and names what waits, failed and runs',
     ⏳ t155
     ⏳ t156
     ⏳ t157
-    … and 41 more like these
+    … and 41 more running
     run brave-otter"
   `);
 });
@@ -304,4 +304,41 @@ test('machine events tell the last state of each task, in their schema, and a qu
   expect(told.toSorted()).toEqual(ids.toSorted());
   for (const { type, content } of items) expect(readMachineEvent(type, content).ok).toBe(true);
   expect(titleOf(fold.picture)).toContain('❌ demo');
+});
+
+test('the card of a run of 2,000 tasks says at a glance what waits, failed and runs, and stays as small', () => {
+  const ids = Array.from({ length: 2000 }, (_, index) => `unit-${index}`);
+  const began = ids.slice(0, 1300).map((id, index) => [index, starting(id)] as const);
+  const ran = ids.slice(0, 1290).map((id, index) => [1000 + index, running(id)] as const);
+  const done = ids.slice(0, 1200).map((id, index) => [2000 + index, completed(id)] as const);
+  const bad = ids.slice(1200, 1212).map((id, index) => [4000 + index, failed(id)] as const);
+  const asks = ids.slice(1212, 1214).map((id, index) => [5000 + index, blocked(id, approval('May I?'))] as const);
+  const card = renderCard(pictureOf(ids, [[0, { kind: 'run-started' }], ...began, ...ran, ...done, ...bad, ...asks]));
+  expect(card.body).toMatchInlineSnapshot(`
+    "▶ demo · 1200/2000 · 2 waiting for you · 12 failed
+    ✋ 2 waiting for you · ❌ 12 failed · ⏳ 86 running · ▫️ 700 to come · ✅ 1200 done
+    ✋ unit-1212 · waits for you
+    ✋ unit-1213 · waits for you
+    ❌ unit-1200 · exit code 2
+    ❌ unit-1201 · exit code 2
+    ❌ unit-1202 · exit code 2
+    ❌ unit-1203 · exit code 2
+    ❌ unit-1204 · exit code 2
+    ❌ unit-1205 · exit code 2
+    ❌ unit-1206 · exit code 2
+    ❌ unit-1207 · exit code 2
+    … and 4 more failed
+    ⏳ unit-1214
+    ⏳ unit-1215
+    ⏳ unit-1216
+    ⏳ unit-1217
+    ⏳ unit-1218
+    ⏳ unit-1219
+    ⏳ unit-1220
+    ⏳ unit-1221
+    … and 78 more running
+    run brave-otter"
+  `);
+  expect(card.html.split('<br>').length).toBeLessThan(40);
+  expect(Buffer.byteLength(JSON.stringify(card))).toBeLessThan(4096);
 });
