@@ -169,6 +169,16 @@ test('a thumb does not choose where no choice says yes', () => {
   });
 });
 
+test('words of one choice choose it, but not where choices say yes or no', () => {
+  const versions = { ...theQuestion(), choices: [{ label: '2.4.1 (patch)' }, { label: '2.5.0 (minor)' }] };
+  expect(parseReply('Minor', versions)).toEqual({ ok: true, value: { kind: 'choose', index: 1 } });
+  expect([parseReply('2 5', versions).ok, parseReply('2', versions)]).toEqual([
+    false,
+    { ok: true, value: { kind: 'choose', index: 1 } },
+  ]);
+  expect(parseReply('again', theQuestion()).ok).toBe(false);
+});
+
 test('an answer of text has no control characters, whatever was sent', () => {
   const question = theQuestion({ ...approval('Name?'), kind: 'question', choices: [], selected: null, input: 'line' });
   fc.assert(
