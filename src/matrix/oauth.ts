@@ -118,9 +118,12 @@ export async function beginDeviceLogin(
   const [deviceCode, userCode] = [textOf(body['device_code'], ''), textOf(body['user_code'], '')];
   const link = textOf(body['verification_uri_complete'], textOf(body['verification_uri'], ''));
   if (deviceCode === '' || link === '') return err(bad('an answer without device_code or verification_uri'));
-  const intervalMs = secondsOf(body['interval'], 5) * 1000;
+  const intervalMs = Math.max(leastIntervalMs, secondsOf(body['interval'], 5) * 1000);
   return ok({ deviceCode, userCode, link, intervalMs, expiresInMs: secondsOf(body['expires_in'], 900) * 1000 });
 }
+
+/** Whatever a service says: nobody presses a button more often. */
+const leastIntervalMs = 1000;
 
 /** A name for a device as homeservers make them: ten capital letters. */
 export function newDeviceId(): string {
