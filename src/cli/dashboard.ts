@@ -2,7 +2,7 @@ import { ReadStream, WriteStream } from 'node:tty';
 import type { Command } from 'commander';
 import type { Config } from '../config/config.ts';
 import type { DashboardOptions } from '../ui/dashboard/open-dashboard.ts';
-import { home, openScreenRedactor, readConfig } from './context.ts';
+import { home, openHomeRedactor, openScreenRedactor, readConfig } from './context.ts';
 import { CommandError } from './exit.ts';
 
 /** Where it is shown, and how. */
@@ -18,16 +18,18 @@ export function command(into: Command): Command {
 async function dashboard(flags: { readonly room?: string }): Promise<void> {
   const { stdin, stdout } = needTerminal();
   const { config } = await readConfig();
-  const mask = await openScreenRedactor(config);
   const { lookFor } = await import('../ui/style.ts');
   const signal = untilSignalled();
-  const view = { stdin, stdout, look: lookFor(stdout, process.env), mask, signal };
+  const view = { stdin, stdout, look: lookFor(stdout, process.env), signal };
   if (flags.room === undefined) await showThisMachine(view, config);
-  else await (await import('./dashboard/show-room.ts')).showRoom(view, flags.room);
+  else {
+    const { showRoom } = await import('./dashboard/show-room.ts');
+    await showRoom({ ...view, mask: await openScreenRedactor(config) }, flags.room);
+  }
   process.exit(); // a request that waits for an answer holds nobody up
 }
 
-async function showThisMachine(view: DashboardView, config: Config): Promise<void> {
+async function showThisMachine(view: Omit<DashboardView, 'mask'>, config: Config): Promise<void> {
   const detach = (await import('../host/keys.ts')).parseKeys(config.attach.detach);
   if (!detach.ok) throw new CommandError('usage', `[attach] detach: ${detach.error}`);
   const { openToWrite } = await import('./dag/open-storage.ts');
@@ -36,9 +38,11 @@ async function showThisMachine(view: DashboardView, config: Config): Promise<voi
   const { openDashboard } = await import('../ui/dashboard/open-dashboard.ts');
   const { stdin, stdout } = view;
   const db = openToWrite(home()); // there may be none yet, and then there is one to watch
+  const mask = await openHomeRedactor(config, db);
   try {
     await openDashboard({
       ...view,
+      mask,
       actions: openActions({ home: home(), config, stdin, stdout, detachKeys: detach.value }),
       openSource: (changed) => openLocalSource(home(), db, changed),
     });
