@@ -155,7 +155,7 @@ class Round {
   }
 
   hasNews(): boolean {
-    return this.#one.seen > this.#row.seq || renderCard(this.#picture).html !== this.#row.shown;
+    return this.#one.seen > this.#row.seq || renderCard(this.#picture, this.#options.mask).html !== this.#row.shown;
   }
 
   /**
@@ -272,7 +272,7 @@ class Round {
 
   #card(rows: number[]): { readonly card: number; readonly shown: string } {
     const { room } = this.#place;
-    const message = renderCard(this.#picture);
+    const message = renderCard(this.#picture, this.#options.mask);
     if (this.#row.card === null) {
       const card = this.#put(room, 'card', 'm.room.message', notice(message));
       rows.push(card);

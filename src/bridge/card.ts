@@ -39,12 +39,14 @@ const taskIcons = {
 
 const waitsForPerson: readonly TaskStateKind[] = ['blocked', 'gated', 'undecided'];
 
+type Mask = (text: string) => string;
+
 /** The card of a run: a first line that stands alone, then a line a task, or by groups when there are many. */
-export function renderCard(picture: RunPicture): Message {
+export function renderCard(picture: RunPicture, mask: Mask): Message {
   const title = titleOf(picture);
-  const lines = picture.tasks.size <= mostListed ? listAll(picture) : listGroups(picture);
+  const lines = picture.tasks.size <= mostListed ? listAll(picture, mask) : listGroups(picture, mask);
   const run = `run ${picture.run}`;
-  const reason = picture.reason === null ? [] : [oneLine(reasonOf(picture, picture.reason))];
+  const reason = picture.reason === null ? [] : [oneLine(mask(reasonOf(picture, picture.reason)))];
   return {
     body: [title, ...reason, ...lines.map(({ body }) => body), run].join('\n'),
     html: [
@@ -81,13 +83,13 @@ function reasonOf(picture: RunPicture, reason: string): string {
   return picture.state === 'paused' ? `paused by ${reason}` : reason;
 }
 
-function listAll(picture: RunPicture): Message[] {
-  return [...picture.tasks.values()].toSorted((a, b) => a.position - b.position).map(lineOf);
+function listAll(picture: RunPicture, mask: Mask): Message[] {
+  return [...picture.tasks.values()].toSorted((a, b) => a.position - b.position).map((task) => lineOf(task, mask));
 }
 
-function lineOf(task: TaskPicture): Message {
+function lineOf(task: TaskPicture, mask: Mask): Message {
   const icon = task.detail.kind === 'failure' && task.detail.debt ? '⚠️' : taskIcons[task.kind];
-  const said = describe(task);
+  const said = describe(task, mask);
   const rest = said === '' ? '' : ` · ${said}`;
   return {
     body: `${icon} ${task.task}${rest}`,
@@ -95,7 +97,7 @@ function lineOf(task: TaskPicture): Message {
   };
 }
 
-function describe({ kind, agent, startedAt, endedAt, detail, attempt }: TaskPicture): string {
+function describe({ kind, agent, startedAt, endedAt, detail, attempt }: TaskPicture, mask: Mask): string {
   const again = attempt > 1 ? [`attempt ${attempt}`] : [];
   const took = startedAt !== null && endedAt !== null ? [formatDuration(endedAt - startedAt)] : [];
   const who = agent === null ? [] : [oneLine(agent, 40)];
@@ -110,11 +112,13 @@ function describe({ kind, agent, startedAt, endedAt, detail, attempt }: TaskPict
       return [...who, ...again].join(' · ');
     case 'failed':
     case 'waiting-retry':
-      return [...(detail.kind === 'failure' ? [oneLine(describeFailure(detail.failure))] : []), ...again].join(' · ');
+      return [...(detail.kind === 'failure' ? [oneLine(mask(describeFailure(detail.failure)))] : []), ...again].join(
+        ' · ',
+      );
     case 'skipped':
-      return detail.kind === 'skip' ? oneLine(describeSkip(detail.reason)) : stateWords[kind];
+      return detail.kind === 'skip' ? oneLine(mask(describeSkip(detail.reason))) : stateWords[kind];
     case 'cancelled':
-      return detail.kind === 'reason' ? oneLine(detail.text) : stateWords[kind];
+      return detail.kind === 'reason' ? oneLine(mask(detail.text)) : stateWords[kind];
     case 'gated':
     case 'blocked':
     case 'undecided':
@@ -144,7 +148,7 @@ const groups: readonly Group[] = [
 ];
 
 /** Counts of all, names of those that somebody may have to do with. */
-function listGroups(picture: RunPicture): Message[] {
+function listGroups(picture: RunPicture, mask: Mask): Message[] {
   const summary = groups
     .map(({ icon, word, kinds }) => ({
       count: countOf(picture, kinds),
@@ -153,16 +157,16 @@ function listGroups(picture: RunPicture): Message[] {
     .filter(({ count }) => count > 0)
     .map(({ text }) => text)
     .join(' · ');
-  const named = groups.filter(({ isNamed }) => isNamed).flatMap((group) => nameSome(picture, group));
+  const named = groups.filter(({ isNamed }) => isNamed).flatMap((group) => nameSome(picture, group, mask));
   return [{ body: summary, html: escapeHtml(summary) }, ...named];
 }
 
-function nameSome(picture: RunPicture, { kinds, word }: Group): Message[] {
+function nameSome(picture: RunPicture, { kinds, word }: Group, mask: Mask): Message[] {
   const ids = kinds.flatMap((kind) => [...(picture.byKind.get(kind) ?? [])]);
   const tasks = ids.flatMap((id: TaskId) => picture.tasks.get(id) ?? []).toSorted((a, b) => a.position - b.position);
   const more = tasks.length - mostNamed;
   const rest = more > 0 ? [{ body: `… and ${more} more ${word}`, html: `… and ${more} more ${word}` }] : [];
-  return [...tasks.slice(0, mostNamed).map(lineOf), ...rest];
+  return [...tasks.slice(0, mostNamed).map((task) => lineOf(task, mask)), ...rest];
 }
 
 function countOf(picture: RunPicture, kinds: readonly TaskStateKind[]): number {

@@ -140,9 +140,9 @@ async function withRun(
   return fitting.length > 1 ? plainMessage(`That may be any of ${fitting.slice(0, 5).join(', ')}.`) : use(run);
 }
 
-async function describeRun({ db }: CommandOptions, run: RunId): Promise<Message> {
+async function describeRun({ db, mask }: CommandOptions, run: RunId): Promise<Message> {
   const picture = readPicture(db, run);
-  return picture === null ? plainMessage('The run was removed.') : renderCard(picture);
+  return picture === null ? plainMessage('The run was removed.') : renderCard(picture, mask);
 }
 
 async function tell({ ask }: CommandOptions, run: RunId, request: RunRequest, source: AnswerSource): Promise<Message> {

@@ -33,6 +33,7 @@ export async function serveBridge(options: ServeOptions): Promise<boolean> {
   for (let isFirst = true; ; isFirst = false) {
     const lock = takeLock(bridgePaths(home).lock);
     if (lock === null && options.stays && !signal.aborted) {
+      if (isFirst) options.say('another process serves the rooms of this home: this one takes over when it ends');
       await pause(lockedRetryMs, signal);
       continue;
     }

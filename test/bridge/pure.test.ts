@@ -47,7 +47,7 @@ const story = [
 ] as const;
 
 test('the card of a short run has a line a task', () => {
-  const card = renderCard(pictureOf(['lint', 'implement', 'test', 'docs'], story));
+  const card = renderCard(pictureOf(['lint', 'implement', 'test', 'docs'], story), same);
   expect(card.body).toMatchInlineSnapshot(`
     "▶ demo · 1/4 · 1 waiting for you · 1 failed
     ✅ lint · 12s
@@ -61,12 +61,22 @@ test('the card of a short run has a line a task', () => {
   );
 });
 
+test('what a failure quotes is masked in the card', () => {
+  const events = [
+    [0, starting('a')],
+    [1, { ...failed('a'), failure: { kind: 'not-started', reason: 'no such directory: /x/hush' } }],
+  ] as Parameters<typeof logOf>[1];
+  const card = renderCard(pictureOf(['a'], events), (text) => text.replaceAll('hush', '***'));
+  expect(card.body).toContain('no such directory: /x/***');
+  expect(card.html).not.toContain('hush');
+});
+
 test('the card of a long run is grouped, and names what waits, failed and runs', () => {
   const ids = Array.from({ length: 300 }, (_, index) => `t${index}`);
   const events = ids.flatMap((id, index) =>
     index < 200 ? [[index, starting(id)] as const, ...(index < 150 ? [[index + 1, completed(id)] as const] : [])] : [],
   );
-  const card = renderCard(pictureOf(ids, [[0, { kind: 'run-started' }], ...events, [500, failed('t160')]]));
+  const card = renderCard(pictureOf(ids, [[0, { kind: 'run-started' }], ...events, [500, failed('t160')]]), same);
   expect(card.body).toMatchInlineSnapshot(`
     "▶ demo · 150/300 · 1 failed
     ❌ 1 failed · ⏳ 49 running · ▫️ 100 to come · ✅ 150 done
@@ -323,7 +333,10 @@ test('the card of a run of 2,000 tasks says at a glance what waits, failed and r
   const done = ids.slice(0, 1200).map((id, index) => [2000 + index, completed(id)] as const);
   const bad = ids.slice(1200, 1212).map((id, index) => [4000 + index, failed(id)] as const);
   const asks = ids.slice(1212, 1214).map((id, index) => [5000 + index, blocked(id, approval('May I?'))] as const);
-  const card = renderCard(pictureOf(ids, [[0, { kind: 'run-started' }], ...began, ...ran, ...done, ...bad, ...asks]));
+  const card = renderCard(
+    pictureOf(ids, [[0, { kind: 'run-started' }], ...began, ...ran, ...done, ...bad, ...asks]),
+    same,
+  );
   expect(card.body).toMatchInlineSnapshot(`
     "▶ demo · 1200/2000 · 2 waiting for you · 12 failed
     ✋ 2 waiting for you · ❌ 12 failed · ⏳ 86 running · ▫️ 700 to come · ✅ 1200 done
