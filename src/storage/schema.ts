@@ -4,7 +4,7 @@ import type { Database } from 'better-sqlite3';
  * Ordered upgrade steps; `user_version` counts those that were taken. A step that was released never changes.
  * Every state is kept twice on purpose: `events` is what happened, the state tables are its fold, written in the same transaction.
  */
-const steps: readonly string[] = [
+export const steps: readonly string[] = [
   `
   CREATE TABLE runs (
     id         TEXT PRIMARY KEY,

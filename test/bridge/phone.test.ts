@@ -7,7 +7,8 @@ import { openHttp, type JsonObject } from '../../src/matrix/http.ts';
 import type { Account } from '../../src/matrix/secrets.ts';
 import { installTimeoutMs, must, startTestHomeserver, type TestHomeserver } from '../support/homeserver.ts';
 import { fixture } from '../support/sessions.ts';
-import { openWorld } from '../support/world.ts';
+import { openStorage } from '../../src/storage/open.ts';
+import { openWorld, type World } from '../support/world.ts';
 import { joinAs, loggedIn, makeRoom, message, react, reply, say, writeDag } from './rooms.ts';
 
 let server: TestHomeserver;
@@ -180,9 +181,19 @@ file = "/nowhere/at-all.toml"
     const run = String(started.getContent()['body']).replace('started run ', '');
     await rosa.seen(message('* ✅ nightly · 1/1 · completed'));
     expect(readFileSync(join(dir, 'where'), 'utf8')).toBe(`${dir}\n`);
+    // As after a kill -9 between the start and the note that it was done: the message is looked at again.
+    forgetVerdict(world, '!cis run nightly');
+    await rosa.seen((event) => message(`started run ${run}`)(event) && event.getId() !== started.getId());
     const { stdout } = await world.cis(['dag', 'list', '--json']);
     expect((JSON.parse(stdout) as { runs: { run: string }[] }).runs.map((one) => one.run)).toEqual([run]);
     listening.type('\u0003');
     expect((await listening.ended).code).toBe(130);
   },
 );
+
+function forgetVerdict(world: World, said: string): void {
+  const db = must(openStorage(world.home.database));
+  const forget = `UPDATE bridge_inbox SET verdict = NULL WHERE verdict = 'command' AND json_extract(body, '$.text') = ?`;
+  expect(db.prepare(forget).run(said).changes).toBe(1);
+  db.close();
+}
