@@ -3,7 +3,7 @@ import type { RunPicture, TaskPicture } from '../domain/picture.ts';
 import type { TaskId } from '../domain/ids.ts';
 import { settled, type TaskStateKind } from '../domain/task.ts';
 import { describeFailure, describeSkip, stateWords } from '../domain/words.ts';
-import type { Message } from './message.ts';
+import { firstFitting, type Message } from './message.ts';
 import { escapeHtml, oneLine } from './text.ts';
 
 /** More tasks than these are not listed one by one. */
@@ -43,8 +43,14 @@ type Mask = (text: string) => string;
 
 /** The card of a run: a first line that stands alone, then a line a task, or by groups when there are many. */
 export function renderCard(picture: RunPicture, mask: Mask): Message {
+  return firstFitting([
+    ...(picture.tasks.size <= mostListed ? [() => cardOf(picture, listAll(picture, mask), mask)] : []),
+    ...[mostNamed, 2, 0].map((named) => () => cardOf(picture, listGroups(picture, named, mask), mask)),
+  ]);
+}
+
+function cardOf(picture: RunPicture, lines: readonly Message[], mask: Mask): Message {
   const title = titleOf(picture);
-  const lines = picture.tasks.size <= mostListed ? listAll(picture, mask) : listGroups(picture, mask);
   const run = `run ${picture.run}`;
   const reason = picture.reason === null ? [] : [oneLine(mask(reasonOf(picture, picture.reason)))];
   return {
@@ -148,7 +154,7 @@ const groups: readonly Group[] = [
 ];
 
 /** Counts of all, names of those that somebody may have to do with. */
-function listGroups(picture: RunPicture, mask: Mask): Message[] {
+function listGroups(picture: RunPicture, most: number, mask: Mask): Message[] {
   const summary = groups
     .map(({ icon, word, kinds }) => ({
       count: countOf(picture, kinds),
@@ -157,16 +163,16 @@ function listGroups(picture: RunPicture, mask: Mask): Message[] {
     .filter(({ count }) => count > 0)
     .map(({ text }) => text)
     .join(' · ');
-  const named = groups.filter(({ isNamed }) => isNamed).flatMap((group) => nameSome(picture, group, mask));
+  const named = groups.filter(({ isNamed }) => isNamed).flatMap((group) => nameSome(picture, group, most, mask));
   return [{ body: summary, html: escapeHtml(summary) }, ...named];
 }
 
-function nameSome(picture: RunPicture, { kinds, word }: Group, mask: Mask): Message[] {
+function nameSome(picture: RunPicture, { kinds, word }: Group, most: number, mask: Mask): Message[] {
   const ids = kinds.flatMap((kind) => [...(picture.byKind.get(kind) ?? [])]);
   const tasks = ids.flatMap((id: TaskId) => picture.tasks.get(id) ?? []).toSorted((a, b) => a.position - b.position);
-  const more = tasks.length - mostNamed;
+  const more = tasks.length - most;
   const rest = more > 0 ? [{ body: `… and ${more} more ${word}`, html: `… and ${more} more ${word}` }] : [];
-  return [...tasks.slice(0, mostNamed).map((task) => lineOf(task, mask)), ...rest];
+  return [...tasks.slice(0, most).map((task) => lineOf(task, mask)), ...rest];
 }
 
 function countOf(picture: RunPicture, kinds: readonly TaskStateKind[]): number {

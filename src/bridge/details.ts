@@ -1,6 +1,6 @@
 import type { CisEvent, LoggedEvent } from '../domain/event.ts';
 import { describeEvent } from '../domain/words.ts';
-import type { Message } from './message.ts';
+import { asManyAsFit, type Message } from './message.ts';
 import { escapeHtml, oneLine, plainText } from './text.ts';
 
 /** Of a long backlog, so many lines are told; the rest is counted. */
@@ -36,8 +36,10 @@ export function renderDetails(events: readonly LoggedEvent[], view: DetailView):
   if (told.length === 0) return null;
   const some = sample(told);
   const previews = previewsOf(some, view);
-  const lines = some.map((logged) => lineOf(logged, view.mask, previews.get(logged) ?? null));
-  const left = told.length - some.length;
+  const lines = asManyAsFit(
+    some.map((logged) => [lineOf(logged, view.mask, previews.get(logged) ?? null), lineOf(logged, view.mask, null)]),
+  );
+  const left = told.length - lines.length;
   const rest =
     left > 0
       ? [{ body: `… and ${left} more: cis dag events`, html: `… and ${left} more: <code>cis dag events</code>` }]

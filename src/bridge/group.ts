@@ -92,7 +92,7 @@ function renderPart({ question, outcome }: Asked, position: number, view: Questi
       html: `${task}${quote}${escapeHtml(said)}<br>`,
     };
   }
-  const runs = commandOf(question, view.mask);
+  const runs = commandOf(question, view.mask, 1000);
   const lines = choiceLines(question, position, view.mask);
   return {
     body: [

@@ -53,6 +53,7 @@ export async function runFile(file: string, flags: RunFlags): Promise<void> {
 /** The room of a hybrid run must be there, and as the file wants it, before anything starts. */
 async function findRoom({ mode, room, dag }: Chosen, loaded: LoadedConfig): Promise<string | null> {
   if (mode !== 'hybrid') return room;
+  if (room !== null && (await import('./known-room.ts')).isRoomKnown(room, dag.matrix)) return room;
   return (await import('./hybrid.ts')).checkRoom(room, dag.matrix, loaded);
 }
 
