@@ -179,7 +179,7 @@ file = "/nowhere/at-all.toml"
     await say(rosa, room, '!cis run nightly');
     const started = await rosa.seen(message('started run nightly-'));
     const run = String(started.getContent()['body']).replace('started run ', '');
-    await rosa.seen(message('* ✅ nightly · 1/1 · completed'));
+    await rosa.seen(message('✅ nightly · 1/1 · completed'));
     expect(readFileSync(join(dir, 'where'), 'utf8')).toBe(`${dir}\n`);
     // As after a kill -9 between the start and the note that it was done: the message is looked at again.
     forgetVerdict(world, '!cis run nightly');
