@@ -4,7 +4,7 @@ import { isHolderAlive } from '../executor/identity.ts';
 import { takeLock } from '../host/lock.ts';
 import { giveWay } from '../matrix/give-way.ts';
 import { matrixFiles, readAccount } from '../matrix/secrets.ts';
-import { hasNewRuns, isAnythingToSend, listOpenBridgeRuns, type BridgeRun } from '../storage/bridge.ts';
+import { hasNewRuns, isAnythingToSend, listOpenBridgeRuns, nextFile, type BridgeRun } from '../storage/bridge.ts';
 import { writeLastError } from '../storage/device.ts';
 import type { Db } from '../storage/open.ts';
 import { findRuns, readLease } from '../storage/read.ts';
@@ -18,6 +18,8 @@ export type ServeOptions = Omit<WorkOptions, 'connection' | 'isNeeded' | 'signal
   readonly db: Db;
   readonly signal: AbortSignal;
   readonly say: (line: string) => void;
+  /** It stays, and takes the place of another bridge when that ends. */
+  readonly stays: boolean;
 };
 
 /** Another process has the device for a moment, as `cis matrix verify` does. */
@@ -29,6 +31,11 @@ export async function serveBridge(options: ServeOptions): Promise<boolean> {
   makePrivateDir(home.run);
   for (let isFirst = true; ; isFirst = false) {
     const lock = takeLock(bridgePaths(home).lock);
+    if (lock === null && options.stays && !signal.aborted) {
+      if (isFirst) options.say('another process serves the rooms of this home: this one takes over when it ends');
+      await pause(lockedRetryMs, signal);
+      continue;
+    }
     if (lock === null) return !isFirst;
     try {
       giveWay(process.pid);
@@ -37,7 +44,7 @@ export async function serveBridge(options: ServeOptions): Promise<boolean> {
       lock[Symbol.dispose]();
     }
     // A run that came between our last look and the end of the lock has seen a living bridge.
-    if (signal.aborted || !isNeeded(db)) return true;
+    if (signal.aborted || !(options.stays || isBridgeNeeded(db))) return true;
   }
 }
 
@@ -47,7 +54,7 @@ async function serveOnce(options: ServeOptions): Promise<boolean> {
   const connection = await connect(options);
   if (connection === null) return false;
   try {
-    const end = await openWork({ ...options, connection, isNeeded: () => isNeeded(db) });
+    const end = await openWork({ ...options, connection, isNeeded: () => options.stays || isBridgeNeeded(db) });
     if (end === null) return !signal.aborted;
     writeLastError(db, end);
     say(end);
@@ -71,14 +78,23 @@ async function connect({ home, db, signal, say }: ServeOptions): Promise<Connect
     said = connection.error.detail;
     writeLastError(db, said);
     if (connection.error.kind === 'damaged') return null;
-    await new Promise((resolve) => void setTimeout(resolve, lockedRetryMs));
+    await pause(lockedRetryMs, signal);
   }
   return null;
 }
 
-/** Whether a run lives that the room follows, or something waits to be sent. */
-function isNeeded(db: Db): boolean {
-  if (hasNewRuns(db) || isAnythingToSend(db)) return true;
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => (clearTimeout(timer), signal.removeEventListener('abort', done), resolve());
+    const timer = setTimeout(done, ms);
+    signal.addEventListener('abort', done, { once: true });
+    if (signal.aborted) done();
+  });
+}
+
+/** Whether a run lives that the room follows, or something waits to be sent or uploaded. */
+export function isBridgeNeeded(db: Db): boolean {
+  if (hasNewRuns(db) || isAnythingToSend(db) || nextFile(db) !== null) return true;
   return listOpenBridgeRuns(db).some((run) => needsRoom(db, run));
 }
 

@@ -24,7 +24,9 @@ import { readRunSettings } from '../storage/read.ts';
 import { watchCommits } from '../storage/tail.ts';
 import type { ActOptions } from './act.ts';
 import { openAnswers, type Answers } from './answers.ts';
+import type { ListedDags } from './start-dag.ts';
 import { openBroadcaster, type Broadcaster } from './broadcast.ts';
+import { openFiles, type Files } from './files.ts';
 import type { Connection } from './connect.ts';
 import { mayAnswer, passingMark, prepareRoom } from './prepare.ts';
 import { hearBatch, type Heard } from './receive.ts';
@@ -37,9 +39,15 @@ export interface WorkOptions extends ActOptions {
   readonly node: string;
   readonly intervalMs: number;
   readonly broadcastOutput: boolean;
+  readonly mentionOnEnd: boolean;
+  readonly dags: ListedDags;
+  /** Rooms to listen in, though no run is followed there. */
+  readonly listenIn: readonly string[];
   readonly acceptFrom: readonly string[];
   readonly mask: (text: string) => string;
   readonly isNeeded: () => boolean;
+  /** Called when it has heard what there was: from then on commands are obeyed. */
+  readonly onSynced?: () => void;
   readonly signal: AbortSignal;
 }
 
@@ -48,6 +56,7 @@ const leastGapMs = 50;
 /** How often it is looked whether anything still needs the bridge. */
 const needCheckMs = 3000;
 const powerLevelsForMs = 5000;
+const fileRetryMs = 10_000;
 const inboxForMs = 30 * 24 * 3600_000;
 
 /** Works until nothing needs it: null; or until a failure that does not pass: its words. */
@@ -60,6 +69,7 @@ class Work {
   readonly #stop = new AbortController();
   readonly #broadcaster: Broadcaster;
   readonly #answers: Answers;
+  readonly #files: Files;
   readonly #preparing = new Set<string>();
   readonly #waiting = new Set<() => void>();
   /** How often we were invited to something. */
@@ -90,6 +100,14 @@ class Work {
       now: Date.now,
       onWritten: () => transport.wake(),
     });
+    this.#files = openFiles({
+      ...options,
+      transport,
+      now: Date.now,
+      onWritten: () => transport.wake(),
+      onTrouble: () => this.#wait(fileRetryMs),
+      signal: this.#stop.signal,
+    });
   }
 
   async run(): Promise<string | null> {
@@ -113,7 +131,7 @@ class Work {
       }),
       transport.follow((batch) => this.#take(batch), {
         signal: this.#stop.signal,
-        onSynced: () => this.#answers.look(),
+        onSynced: () => (this.#answers.look(), this.#options.onSynced?.()),
       }),
     ];
     const first = await Promise.race(ends);
@@ -121,15 +139,15 @@ class Work {
     const both = await Promise.all(ends);
     clearInterval(checks);
     if (this.#timer !== null) clearTimeout(this.#timer);
-    await this.#answers.settled();
+    await Promise.all([this.#answers.settled(), this.#files.settled()]);
     signal.removeEventListener('abort', stop);
     return wordsOf([first, ...both]);
   }
 
   /** A sync: what people said goes into the inbox in the transaction that moves on, and what became of the rooms is noted there. */
   async #take(batch: SyncBatch): Promise<(() => void) | undefined> {
-    const { db, connection } = this.#options;
-    const rooms = new Set(listRoomsOfRuns(db));
+    const { db, connection, listenIn } = this.#options;
+    const rooms = new Set([...listRoomsOfRuns(db), ...listenIn]);
     await this.#rejoin(batch, rooms);
     const replaced = batch.events.filter((event) => rooms.has(event.room) && isTombstone(event));
     const left = batch.left.filter((room) => rooms.has(room));
@@ -201,6 +219,7 @@ class Work {
       const waitMs = this.#broadcaster.look(run);
       if (waitMs !== null) this.#lookIn(waitMs);
     }
+    this.#files.look();
     this.#tookMs = performance.now() - started;
     this.#lookedAt = performance.now();
     if (changesOf(db) !== written) connection.transport.wake();

@@ -130,6 +130,11 @@ export const commands: readonly CommandEntry[] = [
     hidden: true,
     load: () => import('./matrix/bridge.ts'),
   },
+  {
+    path: 'matrix listen',
+    summary: 'obey commands of a room, also when nothing runs',
+    load: () => import('./matrix/listen.ts'),
+  },
   { path: 'matrix create-room', summary: 'make a room', load: () => import('./matrix/create-room.ts') },
   { path: 'matrix join', summary: 'join a room', load: () => import('./matrix/join.ts') },
   { path: 'matrix leave', summary: 'leave a room', load: () => import('./matrix/leave.ts') },

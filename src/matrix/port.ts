@@ -171,6 +171,8 @@ export interface NewRoom {
   readonly alias?: string;
   readonly encrypted: boolean;
   readonly invite: readonly string[];
+  /** Whoever is in this room may join without being invited. */
+  readonly openTo?: string;
 }
 
 export interface RoomListing {
@@ -225,6 +227,8 @@ export interface Page {
 export interface Media {
   upload(bytes: Uint8Array, contentType: string, options: UploadOptions): Promise<Result<MediaRef, MatrixFailure>>;
   download(ref: MediaRef, maxBytes: number): Promise<Result<Uint8Array, MatrixFailure>>;
+  /** The largest file that the homeserver takes; null: it does not say. */
+  maxBytes(): Promise<Result<number | null, MatrixFailure>>;
 }
 
 export interface UploadOptions {
