@@ -1,13 +1,12 @@
-import { constants, setPriority } from 'node:os';
 import type { Home } from '../config/home.ts';
 import { makePrivateDir } from '../config/private-dir.ts';
 import { isHolderAlive } from '../executor/identity.ts';
 import { takeLock } from '../host/lock.ts';
+import { giveWay } from '../matrix/give-way.ts';
 import { matrixFiles, readAccount } from '../matrix/secrets.ts';
-import { listOpenBridgeRuns, hasNewRuns, type BridgeRun } from '../storage/bridge.ts';
+import { hasNewRuns, isAnythingToSend, listOpenBridgeRuns, type BridgeRun } from '../storage/bridge.ts';
 import { writeLastError } from '../storage/device.ts';
 import type { Db } from '../storage/open.ts';
-import { summarizeOutbox } from '../storage/outbox.ts';
 import { findRuns, readLease } from '../storage/read.ts';
 import { connectDevice, type Connection } from './connect.ts';
 import { bridgePaths } from './paths.ts';
@@ -32,7 +31,7 @@ export async function serveBridge(options: ServeOptions): Promise<boolean> {
     const lock = takeLock(bridgePaths(home).lock);
     if (lock === null) return !isFirst;
     try {
-      setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
+      giveWay(process.pid);
       if (!(await serveOnce(options))) return true;
     } finally {
       lock[Symbol.dispose]();
@@ -79,15 +78,15 @@ async function connect({ home, db, signal, say }: ServeOptions): Promise<Connect
 
 /** Whether a run lives that the room follows, or something waits to be sent. */
 function isNeeded(db: Db): boolean {
-  if (hasNewRuns(db) || summarizeOutbox(db).waiting > 0) return true;
+  if (hasNewRuns(db) || isAnythingToSend(db)) return true;
   return listOpenBridgeRuns(db).some((run) => needsRoom(db, run));
 }
 
 /** A run that ended is needed until the room has its end; one that nobody drives changes no more. */
-function needsRoom(db: Db, { run, problem, place }: BridgeRun): boolean {
+function needsRoom(db: Db, { run, problem }: BridgeRun): boolean {
   const [row] = findRuns(db, run);
   const isOver = row?.state.kind === 'completed' || row?.state.kind === 'failed' || row?.state.kind === 'aborted';
-  if (isOver || row?.mode !== 'hybrid') return place !== null || problem === null || problem.startsWith(passingMark);
+  if (isOver || row?.mode !== 'hybrid') return problem === null || problem.startsWith(passingMark);
   const lease = readLease(db, run);
   return lease !== null && isHolderAlive(lease);
 }

@@ -4,10 +4,9 @@ import { parseSessionId, sessionId } from '../../domain/ids.ts';
 import type { Redactor } from '../../domain/redact.ts';
 import { followCast } from '../../host/follow-cast.ts';
 import { decodeRecording, renderTranscript } from '../../host/transcript.ts';
-import { openProcessRedactor, readConfig } from '../context.ts';
 import { CommandError } from '../exit.ts';
 import type { FoundSession } from '../resolve.ts';
-import { castPath, describeEnd, findSession, type OpenedSession } from './session.ts';
+import { castPath, describeEnd, findSession, openSessionRedactor, type OpenedSession } from './session.ts';
 
 interface LogsFlags {
   readonly lines?: number;
@@ -43,7 +42,7 @@ async function logs(text: string, given: LogsFlags): Promise<void> {
       'it never started, or its recording was removed',
     ]);
   }
-  const redactor = await openProcessRedactor((await readConfig()).config);
+  const redactor = await openSessionRedactor(opened);
   if (flags.follow === true) return await follow(opened, path, flags, redactor); // the connection is closed on return
   if (flags.raw === true && flags.lines === undefined) await writeRaw(path);
   else if (flags.raw === true) {

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { findHome, type Home } from '../../config/home.ts';
 import type { SessionState } from '../../domain/session.ts';
 import { describeWait } from '../../domain/words.ts';
-import { readAllSessions, resolveRun, type FoundSession } from '../resolve.ts';
+import { readAllSessions, readLivingWithRows, resolveRun, type FoundSession } from '../resolve.ts';
 import { describeEnd } from './session.ts';
 
 interface SessionsFlags {
@@ -36,11 +36,9 @@ async function sessions(flags: SessionsFlags): Promise<void> {
 }
 
 async function read(home: Home, run: string | null, flags: SessionsFlags): Promise<FoundSession[]> {
-  const { found, hosts } = await readAllSessions(home, 'sessions', run);
+  const { found, hosts } = await (flags.all === true ? readAllSessions : readLivingWithRows)(home, 'sessions', run);
   for (const host of hosts) host[Symbol.dispose]();
-  return found.filter(
-    (session) => (run === null || session.run === run) && (flags.all === true || session.living !== null),
-  );
+  return found.filter((session) => run === null || session.run === run);
 }
 
 function show(found: readonly FoundSession[], flags: SessionsFlags): void {
