@@ -1,8 +1,8 @@
 import type { Command } from 'commander';
 import { findHome, type Home } from '../../config/home.ts';
 import type { SessionState } from '../../domain/session.ts';
-import { describeWait } from '../../domain/words.ts';
 import { readAllSessions, readLivingWithRows, resolveRun, type FoundSession } from '../resolve.ts';
+import { describeWait } from '../../domain/words.ts';
 import { describeEnd } from './session.ts';
 
 interface SessionsFlags {
