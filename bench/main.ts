@@ -19,9 +19,10 @@ const usage = `usage: npm run bench -- [--quick] [--only NAME]... [--rounds N] [
   --rounds N   rounds of each DAG (default 5, quick 2)
   --json       prints the report as JSON instead of a table
   --no-cis     the floors and the peers alone
-  --no-save    leaves bench/results/ as it is; so does --only of several or in quick rounds
+  --no-save    leaves bench/results/ as it is; so does --only
 
   hybrid needs a homeserver, which pip installs at the first time: it runs only when named alone, and has a report of its own.
+  monitor too runs when named, and has a report of its own.
 `;
 
 const benches: Readonly<Record<string, (world: World) => Promise<Section>>> = {
@@ -35,8 +36,8 @@ const benches: Readonly<Record<string, (world: World) => Promise<Section>>> = {
   monitor: benchMonitor,
 };
 
-/** Not among all. */
-const apart: readonly string[] = ['hybrid'];
+/** Not among all, and kept under their own names. */
+const apart: readonly string[] = ['hybrid', 'monitor'];
 
 const options = {
   quick: { type: 'boolean', default: false },
@@ -69,7 +70,7 @@ async function main(): Promise<void> {
   };
   process.stdout.write(values.json ? `${JSON.stringify(report, null, 2)}\n` : `${renderReport(report)}\n`);
   const [only = 'latest', ...more] = values.only;
-  const isKept = values.only.length === 0 || (more.length === 0 && !values.quick);
+  const isKept = values.only.length === 0 || (more.length === 0 && apart.includes(only));
   if (values.save && isKept && values.cis) keep(report, only);
 }
 

@@ -205,7 +205,8 @@ async function playTyped(ports: AnswerPorts, start: Asking, text: string, send: 
     if (isGone && choices.length > 0 && input === 'line' && reader?.waits !== true) return ok(undefined); // a single key was all it took
     return err({ kind: 'not-taken', detail: 'what was typed is not on the screen; it was not sent: attach and look' });
   }
-  if (reader?.waits === false) return ok(undefined); // it took the key at once: an Enter would answer what comes next
+  // It took the key at once: an Enter would answer what comes next. Words are not taken so: it is merely at work, painting them.
+  if (reader?.waits === false && choices.length > 0) return ok(undefined);
   if (echoed && input === 'line') await rests(ports);
   const now = ports.look();
   if (echoed && !isShown(now)) return err({ kind: 'gone' });

@@ -5,7 +5,7 @@ import { cache } from './programs.ts';
 const root = join(import.meta.dirname, '..', '..');
 
 /** What of the repository a run reads; a copy of it lies over it while the run goes on, so that nobody's work changes it under way. */
-export const frozen = ['dist', 'src', 'test'] as const;
+export const frozen = ['dist', 'src', 'test', 'bin', 'package.json'] as const;
 
 /** Runs a command to its end, with what it says shown; its exit code. */
 export function start(command: readonly string[], more: Readonly<Record<string, string>> = {}): Promise<number> {

@@ -224,6 +224,13 @@ test('words that still stand in the input line were not sent, whatever else move
   }
 });
 
+test('words that a program is still painting are sent all the same', async () => {
+  const line = openLine({ lost: 0, busyMs: 0 });
+  const ports = { ...line.ports, reader: () => Promise.resolve({ waits: false, isDrained: false, echo: null }) };
+  expect((await playAnswer(ports, 'f', { kind: 'text', text: 'go on' }, answering)).ok).toBe(true);
+  expect(line.sent).toEqual(['go on']);
+});
+
 test('an input line is typed into when its screen has come to rest', async () => {
   const line = openLine({ lost: 0, busyMs: 1_000 });
   let typedAt = 0;
