@@ -36,4 +36,6 @@ export const coordinator = v.object({ user_id: id, device_id: id, did: v.optiona
 
 export const runBase = { ...base, run_id: id };
 
-export const attemptBase = { ...runBase, task_id: id, attempt: v.pipe(wholeNumber, v.minValue(1)) };
+export const positive = v.pipe(wholeNumber, v.minValue(1));
+
+export const attemptBase = { ...runBase, task_id: id, attempt: positive };
