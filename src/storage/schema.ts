@@ -299,6 +299,35 @@ const steps: readonly string[] = [
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX node_leases_open ON node_leases (state) WHERE state != 'over';
   `,
+  `
+  CREATE TABLE fleet_trust (                 -- nodes of other homes that the user trusts; discovery alone writes nothing here
+    did         TEXT PRIMARY KEY,
+    node        TEXT,                        -- as it called itself when it was trusted
+    user_id     TEXT,                        -- the account it speaks as; NULL until it was heard
+    worker      INTEGER NOT NULL,            -- its results count here
+    coordinator INTEGER NOT NULL,            -- its orders count here
+    how         TEXT NOT NULL,               -- 'command' or 'ticket'
+    at          INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE fleet_seen (                  -- so that no signed message counts twice
+    did    TEXT NOT NULL,
+    lane   TEXT NOT NULL,                    -- a room, or 'to-device'
+    memory TEXT NOT NULL,                    -- SeqMemory
+    PRIMARY KEY (did, lane)
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE fleet_tickets (               -- invitations that this home gave, and the one it used
+    id         TEXT PRIMARY KEY,
+    direction  TEXT NOT NULL,                -- 'given' or 'taken'
+    secret     TEXT NOT NULL,
+    room       TEXT NOT NULL,
+    peer       TEXT,                         -- the did that used it, or that gave it
+    roles      TEXT NOT NULL,                -- JSON: what the peer is trusted as
+    expires_at INTEGER NOT NULL,
+    settled_at INTEGER                       -- NULL while it is open
+  ) STRICT, WITHOUT ROWID;
+  `,
 ];
 
 export const schemaVersion = steps.length;
