@@ -9,7 +9,7 @@ import { watchRoom } from '../../matrix/watch.ts';
 import { print, printJson, untilInterrupted } from '../context.ts';
 import { CommandError } from '../exit.ts';
 import { failed, files, needRoom, openClient, openWriter, orFail, type Client } from './context.ts';
-import { renderRoomLine, roomHeading, roomLines, runOf } from './room-lines.ts';
+import { isAbout, renderRoomLine, roomHeading, roomLines } from './room-lines.ts';
 
 interface Options {
   readonly format: 'table' | 'plain' | 'json';
@@ -84,7 +84,7 @@ function showEvent(event: RoomEvent, format: Options['format'], run: string): vo
     return;
   }
   const { event: machine, warning } = read.value;
-  if (!(runOf(machine) ?? '').startsWith(run)) return;
+  if (!isAbout(machine, run)) return;
   if (warning !== null) process.stderr.write(`${warning}\n`);
   if (format === 'json') printJson({ event_id: event.eventId, sender: event.sender, ...machine });
   else print(roomLines(machine).map((line) => renderRoomLine(line, format)));
