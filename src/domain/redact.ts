@@ -33,6 +33,11 @@ export function findSecrets(env: Readonly<Record<string, string | undefined>>, p
   );
 }
 
+/** Says whether a variable of this name holds a secret, by the patterns. */
+export function matchesRedact(name: string, patterns: readonly string[]): boolean {
+  return patterns.some((pattern) => toRegExp(pattern).test(name));
+}
+
 /** Opens what masks these secrets. Where two overlap in a text, all that either covers is masked. */
 export function openRedactor(secrets: readonly Secret[]): Redactor {
   const known = [...secrets].sort((a, b) => b.value.length - a.value.length);
