@@ -139,8 +139,7 @@ class Round {
   /** Asks what is newly asked, and says of what no longer is what became of it. These wait for no interval. */
   settleQuestions(): void {
     const { db, now } = this.#options;
-    const wanted =
-      this.#picture.mode === 'hybrid' && !isRunOver(this.#picture) ? questionsOf(this.#picture, now()) : [];
+    const wanted = this.#picture.mode !== 'local' && !isRunOver(this.#picture) ? questionsOf(this.#picture, now()) : [];
     const open = listOpenQuestions(db, this.#one.settings.run);
     const ids = new Set(wanted.map(({ id }) => id));
     for (const row of open) if (!ids.has(row.asked)) this.#closeQuestion(row);
@@ -184,13 +183,14 @@ class Round {
     const rows: number[] = [];
     const { card, shown } = this.#card(rows);
     const { machineRoom } = this.#place;
-    if (machineRoom !== null) {
+    // What nodes must believe is signed, and sent by whoever coordinates the run.
+    if (machineRoom !== null && this.#picture.mode !== 'matrix') {
       for (const item of this.#machine(events)) rows.push(this.#put(machineRoom, 'machine', item.type, item.content));
     }
     this.#details(events, card, rows);
     const isOver = isRunOver(this.#picture);
     if (isOver) this.#result(card, rows);
-    const closed = isOver || this.#picture.mode !== 'hybrid';
+    const closed = isOver || this.#picture.mode === 'local';
     const seq = events.at(-1)?.seq ?? this.#row.seq;
     writeProgress(this.#options.db, { run, seq, card, shown, lastRow: rows.at(-1) ?? this.#row.lastRow, closed });
   }

@@ -164,7 +164,7 @@ function createdContent(facts: MachineFacts, at: number): Omit<MachineContent<'c
     dag_name: oneLine(settings.dag.name, 200),
     ...(place.dagMedia === null ? { dag_json: text } : { dag_media: { ...place.dagMedia, sha256 } }),
     dag_sha256: sha256,
-    mode: 'hybrid',
+    mode: facts.picture.mode,
     tasks: settings.dag.tasks.length,
     coordinator: { user_id: userId, device_id: deviceId },
     epoch,

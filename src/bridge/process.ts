@@ -2,7 +2,7 @@ import { constants, setPriority } from 'node:os';
 import type { Home } from '../config/home.ts';
 import { makePrivateDir } from '../config/private-dir.ts';
 import { isHolderAlive } from '../executor/identity.ts';
-import { takeLock } from '../host/lock.ts';
+import { readLockHolder, takeLock } from '../host/lock.ts';
 import { matrixFiles, readAccount } from '../matrix/secrets.ts';
 import { listOpenBridgeRuns, hasNewRuns, type BridgeRun } from '../storage/bridge.ts';
 import { writeLastError } from '../storage/device.ts';
@@ -10,7 +10,7 @@ import type { Db } from '../storage/open.ts';
 import { summarizeOutbox } from '../storage/outbox.ts';
 import { findRuns, readLease } from '../storage/read.ts';
 import { connectDevice, type Connection } from './connect.ts';
-import { bridgePaths } from './paths.ts';
+import { bridgePaths, nodePaths } from './paths.ts';
 import { passingMark } from './prepare.ts';
 import { openWork, type WorkOptions } from './work.ts';
 
@@ -26,7 +26,7 @@ const lockedRetryMs = 2000;
 
 /** Serves the rooms of a home until nothing needs them, or until the signal. False: another bridge does so already. */
 export async function serveBridge(options: ServeOptions): Promise<boolean> {
-  const { home, db, signal } = options;
+  const { home, signal } = options;
   makePrivateDir(home.run);
   for (let isFirst = true; ; isFirst = false) {
     const lock = takeLock(bridgePaths(home).lock);
@@ -38,7 +38,7 @@ export async function serveBridge(options: ServeOptions): Promise<boolean> {
       lock[Symbol.dispose]();
     }
     // A run that came between our last look and the end of the lock has seen a living bridge.
-    if (signal.aborted || !isNeeded(db)) return true;
+    if (signal.aborted || !isNeeded(options)) return true;
   }
 }
 
@@ -48,7 +48,7 @@ async function serveOnce(options: ServeOptions): Promise<boolean> {
   const connection = await connect(options);
   if (connection === null) return false;
   try {
-    const end = await openWork({ ...options, connection, isNeeded: () => isNeeded(db) });
+    const end = await openWork({ ...options, connection, isNeeded: () => isNeeded(options) });
     if (end === null) return !signal.aborted;
     writeLastError(db, end);
     say(end);
@@ -77,9 +77,10 @@ async function connect({ home, db, signal, say }: ServeOptions): Promise<Connect
   return null;
 }
 
-/** Whether a run lives that the room follows, or something waits to be sent. */
-function isNeeded(db: Db): boolean {
+/** Whether a run lives that the room follows, this home's node does, or something waits to be sent. */
+function isNeeded({ home, db }: Pick<ServeOptions, 'home' | 'db'>): boolean {
   if (hasNewRuns(db) || summarizeOutbox(db).waiting > 0) return true;
+  if (readLockHolder(nodePaths(home).lock) !== null) return true;
   return listOpenBridgeRuns(db).some((run) => needsRoom(db, run));
 }
 
@@ -87,7 +88,8 @@ function isNeeded(db: Db): boolean {
 function needsRoom(db: Db, { run, problem, place }: BridgeRun): boolean {
   const [row] = findRuns(db, run);
   const isOver = row?.state.kind === 'completed' || row?.state.kind === 'failed' || row?.state.kind === 'aborted';
-  if (isOver || row?.mode !== 'hybrid') return place !== null || problem === null || problem.startsWith(passingMark);
+  if (isOver || row === undefined || row.mode === 'local')
+    return place !== null || problem === null || problem.startsWith(passingMark);
   const lease = readLease(db, run);
   return lease !== null && isHolderAlive(lease);
 }

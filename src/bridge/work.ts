@@ -22,6 +22,7 @@ import { watchCommits } from '../storage/tail.ts';
 import type { ActOptions } from './act.ts';
 import { openAnswers, type Answers } from './answers.ts';
 import { openBroadcaster, type Broadcaster } from './broadcast.ts';
+import { openCarrier, type Carrier } from './carry.ts';
 import type { Connection } from './connect.ts';
 import { mayAnswer, passingMark, prepareRoom } from './prepare.ts';
 import { bridgePaths } from './paths.ts';
@@ -59,6 +60,7 @@ class Work {
   readonly #stop = new AbortController();
   readonly #broadcaster: Broadcaster;
   readonly #answers: Answers;
+  readonly #carrier: Carrier;
   readonly #preparing = new Set<string>();
   readonly #levels = new Map<string, { readonly at: number; readonly levelOf: (user: string) => number }>();
   #timer: NodeJS.Timeout | null = null;
@@ -74,6 +76,7 @@ class Work {
     const { userId, deviceId } = transport;
     this.#options = options;
     this.#broadcaster = openBroadcaster({ ...options, userId, deviceId, now: Date.now });
+    this.#carrier = openCarrier({ db, transport: connection.transport, now: Date.now });
     this.#answers = openAnswers({
       ...options,
       db,
@@ -94,19 +97,31 @@ class Work {
     pruneInbox(db, Date.now() - inboxForMs);
     using rpc = await openRpc({ path: bridgePaths(home).socket, transport, signal: this.#stop.signal });
     this.#rpc = rpc;
-    using _ = watchCommits(db, home.database, () => this.#lookIn(0));
+    using _ = watchCommits(db, home.database, () => {
+      // What nodes wait for is in the outbox already: it does not wait for the look.
+      transport.wake();
+      this.#carrier.wake();
+      this.#lookIn(0);
+    });
     const checks = setInterval(() => this.#checkNeed(), needCheckMs);
     this.#lookIn(0);
     const ends = [
       transport.drain({ signal: this.#stop.signal, onSent: () => this.#lookIn(0) }),
       transport.follow((batch) => this.#take(batch), {
         signal: this.#stop.signal,
-        onSynced: () => this.#answers.look(),
+        onSynced: () => {
+          this.#carrier.heard(true);
+          this.#answers.look();
+        },
+        onTrouble: () => this.#carrier.heard(false),
       }),
     ];
+    const carried = this.#carrier.send(this.#stop.signal);
     const first = await Promise.race(ends);
     stop();
     const both = await Promise.all(ends);
+    await carried;
+    this.#carrier.heard(false);
     clearInterval(checks);
     if (this.#timer !== null) clearTimeout(this.#timer);
     await this.#answers.settled();
@@ -114,7 +129,7 @@ class Work {
     return wordsOf([first, ...both]);
   }
 
-  /** A sync: what people said goes into the inbox in the transaction that moves on. */
+  /** A sync: what people and nodes said goes into the inboxes in the transaction that moves on. */
   #take(batch: SyncBatch): (() => void) | undefined {
     const { db, connection } = this.#options;
     this.#rpc?.take(batch.deviceMessages);
@@ -122,8 +137,10 @@ class Work {
     const heard = hearBatch(batch, connection.transport.userId, (eventId) => findSentRow(db, eventId) !== null).filter(
       (one) => rooms.has(one.event.room) && isTrusted(db, one),
     );
-    if (heard.length === 0) return undefined;
+    const carry = this.#carrier.take(batch);
+    if (heard.length === 0) return carry ?? undefined;
     return () => {
+      carry?.();
       for (const { event, said } of heard) {
         putIntoInbox(db, {
           eventId: event.eventId,

@@ -2,7 +2,7 @@ import { hostname } from 'node:os';
 import type { Home } from '../config/home.ts';
 import { evaluateCondition } from '../domain/condition.ts';
 import type { AnswerRule } from '../domain/dag.ts';
-import type { LoggedEvent } from '../domain/event.ts';
+import type { LoggedEvent, NodeEvent } from '../domain/event.ts';
 import type { SessionId } from '../domain/ids.ts';
 import {
   isOver,
@@ -40,7 +40,7 @@ import { Ledger } from './ledger.ts';
 import { openLocalWorkplace } from './local-workplace.ts';
 import type { Output } from './output.ts';
 import type { Leavings, Workplace, WorkplaceConnection } from './workplace.ts';
-import { openWorkspaces, type Workspaces } from './workspaces.ts';
+import { openWorkspaces } from './workspaces.ts';
 
 export interface DriveOptions {
   readonly home: Home;
@@ -74,8 +74,8 @@ export interface DriveOptions {
   readonly startPaused: boolean;
   /** The run was taken from a driver that may live: it is told at once. */
   readonly isTakeover: boolean;
-  /** Where sessions run; absent: in the host of this home. */
-  readonly workplace?: Workplace;
+  /** Opens the place where sessions run; absent: the host of this home. */
+  readonly openWorkplace?: (model: RunModel) => Workplace;
   /** Called with events after they were committed. */
   readonly show: (events: readonly LoggedEvent[]) => void;
 }
@@ -107,12 +107,14 @@ export class Driver {
   readonly #model: RunModel;
   readonly #ledger: Ledger;
   readonly #context: Context;
-  readonly #workspaces: Workspaces;
   readonly #workplace: Workplace;
   readonly #evaluate: EvaluateCondition;
   readonly #end = Promise.withResolvers<DriveEnd>();
   #connection: WorkplaceConnection | null = null;
   #inbox: JournalEntry[] = [];
+  /** What a workplace has to say that changes no task. */
+  #notes: NodeEvent[] = [];
+  #found: SessionId[] = [];
   #refusals: { readonly session: SessionId; readonly reason: string }[] = [];
   #cursor: number;
   #isPoked = true;
@@ -150,8 +152,8 @@ export class Driver {
     this.#model = model;
     this.#ledger = new Ledger(model, openRunWriter(db, settings.run, epoch), (task) => agentOf(settings, task));
     this.#context = openContext({ ...options, pending: (task) => this.#ledger.pendingOutput(task) });
-    this.#workspaces = openWorkspaces(options.home, settings, model);
-    this.#workplace = options.workplace ?? openLocalWorkplace(options, this.#workspaces);
+    this.#workplace =
+      options.openWorkplace?.(model) ?? openLocalWorkplace(options, openWorkspaces(options.home, settings, model));
     this.#evaluate = (task) => {
       if (task.condition === undefined) return ok(true);
       try {
@@ -224,6 +226,14 @@ export class Driver {
         else this.#wake();
       },
       poke: () => this.poke(),
+      note: (event: NodeEvent) => {
+        this.#notes.push(event);
+        this.#wake();
+      },
+      found: (session: SessionId) => {
+        this.#found.push(session);
+        this.#wake();
+      },
       refused: (session: SessionId, reason: string) => this.#refuse(session, reason),
       superseded: () => void this.#isOurs(),
     };
@@ -281,12 +291,12 @@ export class Driver {
   /** A session in a worktree is asked for after that was written down: until then it certainly did not start. */
   #isUnlaunched(node: TaskNode | null): boolean {
     if (node === null || !this.#hasWorktree(node.task) || !('attempt' in node.state)) return false;
-    return !this.#workspaces.isLaunched(node.task.id, node.state.attempt);
+    return !this.#workplace.workspaces.isLaunched(node.task.id, node.state.attempt);
   }
 
   /** Its worktree is made here, before its session starts. */
   #hasWorktree({ workspace }: Task): boolean {
-    return workspace === 'worktree' && this.#workplace.workspaces !== null;
+    return workspace === 'worktree';
   }
 
   /** The end of a session in a worktree was read, but its driver died before the work was committed. */
@@ -346,6 +356,8 @@ export class Driver {
     if (this.#soon !== null) clearTimeout(this.#soon);
     this.#soon = null;
     const clock = this.#clock();
+    for (const session of this.#found.splice(0)) this.#takeFound(session, clock);
+    for (const note of this.#notes.splice(0)) this.#ledger.note(note, clock.at);
     for (const entry of this.#inbox.splice(0)) this.#take(entry, clock);
     for (const refusal of this.#refusals.splice(0)) this.#takeRefusal(refusal, clock);
     for (const take of this.#arrivals.splice(0)) take(clock);
@@ -560,7 +572,7 @@ export class Driver {
     if (!this.#hasWorktree(node.task) || !isGood) return this.#takeEnd(node, attempt, session, end, clock);
     if (this.#committing.has(session)) return;
     this.#committing.add(session);
-    this.#whenDone(this.#workspaces.commit(node.task), (committed, later) => {
+    this.#whenDone(this.#workplace.commit(node.task, attempt), (committed, later) => {
       this.#committing.delete(session);
       if (this.#ownerOf(session)?.node !== node) return;
       if (!committed.ok) return this.#takeEnd(node, attempt, session, end, later, committed.error);
@@ -595,7 +607,7 @@ export class Driver {
     uncommitted: string | null = null,
   ): void {
     const counted = this.#countedEnd(node, session, end);
-    const output = this.#keepOutput(node, attempt, session, end, clock);
+    const output = this.#keepOutput(node, attempt, session, end);
     this.#ledger.ended(node.task.id, attempt, clock.at, end);
     this.#ledger.note({ kind: 'session-ended', session, end }, clock.at);
     const into = openRecorder(this.#model, clock);
@@ -617,19 +629,18 @@ export class Driver {
     return { kind: 'killed', by: 'done', signal: end.kind === 'signalled' ? end.signal : 'SIGTERM' };
   }
 
-  #keepOutput(node: TaskNode, attempt: number, session: SessionId, end: SessionEnd, clock: Clock): Output {
+  #keepOutput(node: TaskNode, attempt: number, session: SessionId, end: SessionEnd): Output {
     const { home, settings } = this.#options;
     const { task } = node;
     const hook = this.#messages.get(session) ?? null;
     this.#messages.delete(session);
-    const { output, artifacts, work } = this.#workplace.leavings(task, attempt, end, hook);
+    const { output, artifacts } = this.#workplace.leavings(task, attempt, end, hook);
     if (output.summary.source !== 'none')
       this.#ledger.output({ task: task.id, attempt, text: output.text, ...output.summary });
     const hasReaders = node.dependents.length > 0 || node.rescuer !== null;
     const isLeft = end.kind !== 'lost' && end.kind !== 'not-started';
     if (hasReaders && isLeft) writeUpstream(upstreamDir(home, settings.run), task.id, attempt, output.text);
     if (isLeft) this.#keepArtifacts(task, artifacts);
-    if (work !== null) this.#ledger.record({ kind: 'task-work-committed', task: task.id, attempt, ...work }, clock);
     return output;
   }
 
@@ -638,8 +649,10 @@ export class Driver {
     if (task.outputs.length === 0) return;
     const { home, settings } = this.#options;
     this.#ledger.artifacts(found);
+    const here = found.filter(({ sha256 }) => sha256 === undefined);
+    if (here.length === 0 && found.length > 0) return; // they lie on the node that made them
     writePrivate(filesPath(home, settings.run, task.id), found.map(({ path }) => `${path}\n`).join(''));
-    this.#hash(found);
+    this.#hash(here);
   }
 
   #hash(artifacts: readonly ArtifactFile[]): void {
@@ -660,6 +673,15 @@ export class Driver {
     else if (owner?.kind === 'rollback') {
       this.#takeRollback(owner, { seq: 0, at: clock.at, session, event: { kind: 'ended', end } }, clock);
     }
+  }
+
+  /** An attempt whose node was silent is known again before anybody decided about it: it goes on as if nothing had been. */
+  #takeFound(session: SessionId, clock: Clock): void {
+    const parts = parseSessionId(session);
+    const node = parts.ok ? this.#model.byId.get(parts.value.task) : undefined;
+    if (!parts.ok || node?.state.kind !== 'undecided' || node.state.failure !== undefined) return;
+    const { task, attempt } = parts.value;
+    if (node.state.attempt === attempt) this.#ledger.record({ kind: 'task-found', task, attempt, session }, clock);
   }
 
   // Wishes ----------------------------------------------------------------------------------------------------------------
@@ -689,7 +711,7 @@ export class Driver {
     let outcome: RequestOutcome | null = null;
     this.#pending.set(id, () => outcome);
     const name = `${this.#model.run}:${node.task.id}`;
-    this.#whenDone(this.#workspaces.resolve(node.task.id), (resolved, clock) => {
+    this.#whenDone(this.#workplace.workspaces.resolve(node.task.id), (resolved, clock) => {
       const { state } = node;
       if (state.kind !== 'blocked' || state.session !== null) {
         outcome = { kind: 'refused', reason: `${name} waits no more: it is ${state.kind}` };
@@ -748,7 +770,7 @@ export class Driver {
   #prepare(node: TaskNode, attempt: number, session: SessionId): void {
     if (this.#preparing.has(session) || this.#options.onlyRequests) return; // whoever drives the run next does it
     this.#preparing.add(session);
-    this.#whenDone(this.#workspaces.prepare(node.task, attempt), (prepared, clock) => {
+    this.#whenDone(this.#workplace.workspaces.prepare(node.task, attempt), (prepared, clock) => {
       this.#preparing.delete(session);
       if (this.#ownerOf(session)?.node === node && node.state.kind === 'starting') {
         this.#takePrepared(node, attempt, session, prepared, clock);
@@ -775,7 +797,7 @@ export class Driver {
         const { kept } = prepared;
         const base = start ?? '';
         this.#ledger.record({ kind: 'task-worktree-ready', task, attempt, path, branch, base, kept }, clock);
-        this.#afterwards.push(() => this.#launch(this.#workspaces.launch(node.task), attempt, session));
+        this.#afterwards.push(() => this.#launch(this.#workplace.workspaces.launch(node.task), attempt, session));
       }
     }
   }

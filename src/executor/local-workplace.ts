@@ -42,6 +42,7 @@ export function openLocalWorkplace(options: LocalOptions, workspaces: Workspaces
   const unsent = new Set<SessionId>();
   return {
     workspaces,
+    commit: (task) => workspaces.commit(task),
     async connect(listeners, after) {
       const { what, connect, hostIdleMs } = options;
       const connected = await connect({ home, what, start: true, idleMs: hostIdleMs });
@@ -57,7 +58,6 @@ export function openLocalWorkplace(options: LocalOptions, workspaces: Workspaces
             task.outputs.length === 0
               ? []
               : findArtifacts(task, attempt, workspaces.placed(task).workDir ?? settings.dag.workDir),
-          work: null,
         };
       });
     },
@@ -67,7 +67,7 @@ export function openLocalWorkplace(options: LocalOptions, workspaces: Workspaces
 /** A session that never ran has left nothing. */
 export function leavingsOf(end: SessionEnd, look: () => Leavings): Leavings {
   if (end.kind !== 'lost' && end.kind !== 'not-started') return look();
-  return { output: { text: '', summary: noOutput }, artifacts: [], work: null };
+  return { output: { text: '', summary: noOutput }, artifacts: [] };
 }
 
 interface ConnectionOptions extends LocalOptions {

@@ -1,5 +1,6 @@
 import type { CloseStep } from '../agents/profile.ts';
 import type { Task } from '../domain/dag.ts';
+import type { NodeEvent } from '../domain/event.ts';
 import type { SessionId } from '../domain/ids.ts';
 import type { Result } from '../domain/result.ts';
 import type { KillCause, SessionEnd } from '../domain/session.ts';
@@ -8,6 +9,7 @@ import type { JournalEntry } from '../host/protocol.ts';
 import type { ArtifactFile } from '../storage/write.ts';
 import type { Context } from './context.ts';
 import type { Output } from './output.ts';
+import type { Committed } from '../worktree/commit.ts';
 import type { Workspaces } from './workspaces.ts';
 
 /**
@@ -15,8 +17,10 @@ import type { Workspaces } from './workspaces.ts';
  * a workplace starts sessions, ends them, and tells what happens to them as entries of a journal that outlives this process.
  */
 export interface Workplace {
-  /** The worktrees that the driver makes before it starts a session; null: whoever runs the session makes its own. */
-  readonly workspaces: Workspaces | null;
+  /** The worktrees that the driver makes, with what dependencies left merged in them, before it asks for a session. */
+  readonly workspaces: Workspaces;
+  /** Takes what a task with a worktree committed; it counts as done only then. */
+  commit(task: Task, attempt: number): Promise<Result<Committed, string>>;
   connect(listeners: WorkplaceListeners, after: number): Promise<Result<WorkplaceConnection, ConnectError>>;
   /** What an attempt left that has ended. `message`: what its agent's hook said last. */
   leavings(task: Task, attempt: number, end: SessionEnd, message: string | null): Leavings;
@@ -25,6 +29,10 @@ export interface Workplace {
 export interface WorkplaceListeners {
   /** Entries after the one that was named, those there are first. */
   readonly entry: (entry: JournalEntry) => void;
+  /** Something worth a line of the log that changes no task. */
+  readonly note: (event: NodeEvent) => void;
+  /** An attempt that was taken for lost is known again; what became of it comes as entries. */
+  readonly found: (session: SessionId) => void;
   /** Something about the run changed in the database. */
   readonly poke: () => void;
   /** A session that was asked for did not start. */
@@ -60,6 +68,4 @@ export interface Survey {
 export interface Leavings {
   readonly output: Output;
   readonly artifacts: readonly ArtifactFile[];
-  /** The files with their paths on this machine, for the tasks after it; null: it was to leave none. */
-  readonly work: { readonly branch: string; readonly commit: string; readonly files: number } | null;
 }

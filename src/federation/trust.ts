@@ -1,5 +1,5 @@
 import type { Did } from '../domain/fleet/did.ts';
-import { nextFreshness } from '../domain/fleet/freshness.ts';
+import { nextFreshness, noMemory } from '../domain/fleet/freshness.ts';
 import { err, ok, type Result } from '../domain/result.ts';
 import type { Db } from '../storage/open.ts';
 import { bindUser, readSeen, readTrust, writeSeen, type TrustRole } from '../storage/trust.ts';
@@ -13,6 +13,8 @@ export interface AdmitOptions {
   readonly role: TrustRole;
   /** For what only says how things stand (heartbeats): an older one after a newer one is nothing. */
   readonly newestOnly?: boolean;
+  /** Who reads: a coordinator and the node of one home each take every event once. */
+  readonly reader?: string;
 }
 
 export interface Admitted extends Signed {
@@ -29,14 +31,16 @@ export function admit(received: Received, options: AdmitOptions): Result<Admitte
   if (!signed.ok) return signed;
   const trusted = checkTrust(signed.value, options);
   if (!trusted.ok) return trusted;
-  const { db } = options;
+  const { db, reader } = options;
   const { did, seq, userId } = signed.value;
-  const fresh = nextFreshness(readSeen(db, did, received.room), seq);
+  const lane = reader === undefined ? received.room : `${reader} ${received.room}`;
+  const before = readSeen(db, did, lane);
+  const fresh = nextFreshness(before === noMemory ? readSeen(db, did, received.room) : before, seq);
   if (!fresh.ok) return fresh;
   if (options.newestOnly === true && fresh.value.reordered) {
     return err({ kind: 'reordered', message: `a later message of ${did} came before it` });
   }
-  writeSeen(db, did, received.room, fresh.value.memory);
+  writeSeen(db, did, lane, fresh.value.memory);
   bindUser(db, did, userId);
   return ok({ ...signed.value, reordered: fresh.value.reordered });
 }

@@ -220,6 +220,12 @@ const steps: readonly string[] = [
     log     INTEGER NOT NULL DEFAULT 0       -- of events that a coordinator has announced
   ) STRICT, WITHOUT ROWID;
 
+  CREATE TABLE fleet_rooms (                 -- rooms whose machine events are kept, and for which reader
+    reader TEXT NOT NULL,
+    room   TEXT NOT NULL,
+    PRIMARY KEY (reader, room)
+  ) STRICT, WITHOUT ROWID;
+
   CREATE TABLE to_device_outbox (
     id         INTEGER PRIMARY KEY AUTOINCREMENT,
     only       TEXT UNIQUE,                  -- one that waits is replaced by the next of the same kind

@@ -71,7 +71,7 @@ const examples: { readonly [Type in MachineType]: Omit<MachineContent<Type>, 'v'
         exit_code: 0,
         output_media: { mxc: 'mxc://example.org/abc', sha256, bytes: 50_000 },
         output_summary: { bytes: 50_000, cut_from: null, source: 'file' },
-        artifacts: [{ path: 'dist/a.js', bytes: 3, sha256 }],
+        files: [{ path: 'dist/a.js', bytes: 3, sha256 }],
       },
     ],
   },

@@ -2,6 +2,7 @@ import type { AgentMode, Dag, MatrixSettings, Task } from '../dag.ts';
 import type { OutputSummary } from '../event.ts';
 import type { RunId, TaskId } from '../ids.ts';
 import type { SessionEnd } from '../session.ts';
+import type { LargeRef, TravellingFile, WorkspaceResult, WorkspaceSource } from './travel.ts';
 
 /**
  * All that a node must know to run one attempt as the coordinator's home would have. It travels as canonical JSON text within
@@ -22,7 +23,7 @@ export interface TaskOrder {
   /** What tasks before it left, where it may see that. */
   readonly upstream: Readonly<Record<TaskId, UpstreamOutput>>;
   /** Where its files come from, when it works in a worktree. */
-  readonly source?: WorkSource;
+  readonly source?: WorkspaceSource;
 }
 
 /** The output of a task before this one. */
@@ -32,38 +33,7 @@ export interface UpstreamOutput {
   /** Absent: it lies in the media store. */
   readonly text?: string;
   readonly media?: LargeRef;
-  readonly artifacts: readonly Artifact[];
-}
-
-/** Something in the media store: where, its hash, and its key where the room is encrypted. */
-export interface LargeRef {
-  readonly mxc: string;
-  readonly sha256: string;
-  readonly bytes: number;
-  readonly file?: Readonly<Record<string, unknown>>;
-}
-
-/** A file that a task left by its `outputs`. */
-export interface Artifact {
-  readonly path: string;
-  readonly bytes: number;
-  readonly sha256: string;
-  readonly media?: LargeRef;
-}
-
-/** A repository and what of it the task starts from. `commits`: what earlier tasks committed, each with its bundle. */
-export interface WorkSource {
-  readonly url?: string;
-  readonly bundle?: LargeRef;
-  readonly commit: string;
-  /** The directory within the repository in which the run was started. */
-  readonly prefix: string;
-  readonly commits: readonly {
-    readonly task: TaskId;
-    readonly branch: string;
-    readonly commit: string;
-    readonly bundle?: LargeRef;
-  }[];
+  readonly files: readonly TravellingFile[];
 }
 
 export type ErrorClass = 'infra' | 'auth' | 'task' | 'policy' | 'blocked';
@@ -76,14 +46,9 @@ export interface TaskReport {
   readonly startedAt?: number;
   readonly endedAt: number;
   readonly output: OutputSummary & { readonly text?: string; readonly media?: LargeRef };
-  readonly artifacts: readonly Artifact[];
+  readonly files: readonly TravellingFile[];
   /** What it committed in its worktree. */
-  readonly work?: {
-    readonly branch: string;
-    readonly commit: string;
-    readonly files: number;
-    readonly bundle?: LargeRef;
-  };
+  readonly work?: WorkspaceResult;
 }
 
 /** One attempt under one grant. A grant with a higher epoch makes this one void, for the coordinator and for its node. */

@@ -107,10 +107,17 @@ export const taskSchemas = {
           cut_from: v.nullable(count),
           source: v.picklist(['file', 'message', 'screen', 'none']),
         }),
-        artifacts: v.array(v.object({ path: text, bytes: count, sha256: text, media: v.optional(mediaRef) })),
-        branch: v.optional(text),
+        files: v.array(
+          v.object({
+            path: text,
+            bytes: count,
+            sha256: text,
+            media: v.optional(mediaRef),
+            stayed: v.optional(text),
+          }),
+        ),
+        /** What it committed in its worktree; without a bundle it changed nothing. */
         commit: v.optional(text),
-        files: v.optional(count),
         bundle_media: v.optional(mediaRef),
       }),
     ),
