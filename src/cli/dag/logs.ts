@@ -3,6 +3,7 @@ import { InvalidArgumentError, type Command } from 'commander';
 import { parseSessionId, sessionId } from '../../domain/ids.ts';
 import type { Redactor } from '../../domain/redact.ts';
 import { followCast } from '../../host/follow-cast.ts';
+import { lastBytes, lastLines } from '../../host/last-lines.ts';
 import { decodeRecording, renderTranscript } from '../../host/transcript.ts';
 import { openProcessRedactor, readConfig } from '../context.ts';
 import { CommandError } from '../exit.ts';
@@ -47,9 +48,9 @@ async function logs(text: string, given: LogsFlags): Promise<void> {
   if (flags.follow === true) return await follow(opened, path, flags, redactor); // the connection is closed on return
   if (flags.raw === true && flags.lines === undefined) await writeRaw(path);
   else if (flags.raw === true) {
-    process.stdout.write(lastLinesOf(Buffer.concat([...decodeRecording(path)]), flags.lines ?? 0));
+    process.stdout.write(lastBytes(Buffer.concat([...decodeRecording(path)]), flags.lines ?? 0));
   } else {
-    const rendered = lastLines(redactor.mask(renderTranscript(path)), flags.lines);
+    const rendered = lastOf(redactor.mask(renderTranscript(path)), flags.lines);
     if (flags.json === true) process.stdout.write(`${JSON.stringify({ id: opened.found.id, text: rendered })}\n`);
     else if (rendered !== '') process.stdout.write(`${rendered}\n`);
   }
@@ -75,13 +76,13 @@ async function follow({ found }: OpenedSession, path: string, flags: LogsFlags, 
   let unfinished = '';
   const write = (bytes: Buffer): void => {
     if (asItCame) {
-      const cut = isFirst && flags.lines !== undefined ? lastLinesOf(bytes, flags.lines) : bytes;
+      const cut = isFirst && flags.lines !== undefined ? lastBytes(bytes, flags.lines) : bytes;
       process.stdout.write(flags.raw === true ? cut : pieces.push(cut.toString('utf8')));
     } else {
       unfinished += bytes.toString('utf8');
       const end = unfinished.lastIndexOf('\n') + 1;
       const whole = redactor.mask(renderTranscript(Buffer.from(unfinished.slice(0, end))));
-      const shown = isFirst ? lastLines(whole, flags.lines) : whole;
+      const shown = isFirst ? lastOf(whole, flags.lines) : whole;
       if (end > 0) process.stdout.write(`${shown}\n`);
       unfinished = unfinished.slice(end);
     }
@@ -108,16 +109,8 @@ function withAttempt(text: string, attempt: number | undefined): string {
     : `${text.split('#')[0]}#${attempt}`;
 }
 
-function lastLines(text: string, count: number | undefined): string {
-  if (count === undefined) return text;
-  return count === 0 ? '' : text.split('\n').slice(-count).join('\n');
-}
-
-function lastLinesOf(bytes: Buffer, count: number): Buffer {
-  if (count === 0) return bytes.subarray(bytes.length);
-  let from = bytes.at(-1) === 10 ? bytes.length - 1 : bytes.length; // the last line's own end begins no other
-  for (let lines = 0; from > 0 && lines < count; lines += 1) from = bytes.lastIndexOf(10, from - 1);
-  return bytes.subarray(Math.max(0, from + 1));
+function lastOf(text: string, count: number | undefined): string {
+  return count === undefined ? text : lastLines(text, count);
 }
 
 function parseCount(text: string): number {
