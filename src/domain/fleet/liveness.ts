@@ -1,4 +1,4 @@
-import type { KnownNode } from './facts.ts';
+import type { Heartbeat, KnownNode } from './facts.ts';
 
 /** A node says that it lives every so often, ± a tenth at random so that a thousand do not speak at once. */
 export const heartbeatMs = 15_000;
@@ -38,4 +38,13 @@ export function judgeLiveness(node: Pick<KnownNode, 'heardAt' | 'mood'>, now: nu
       ...(willing ? [] : ['it is draining: it finishes what it has and takes nothing new']),
     ],
   };
+}
+
+/**
+ * Whether the room is told of a change (an event that everybody keeps for ever), rather than only the coordinators with the next
+ * heartbeat: when the node joins, and when what it is or whether it takes work changed. Load and leases change all the time.
+ */
+export function isWorthTelling(told: Heartbeat | null, now: Heartbeat): boolean {
+  if (told === null) return true;
+  return JSON.stringify([told.facts, told.mood]) !== JSON.stringify([now.facts, now.mood]);
 }

@@ -1,0 +1,108 @@
+import { closedBreaker, type Breaker } from '../domain/fleet/breaker.ts';
+import type { Did } from '../domain/fleet/did.ts';
+import type { Heartbeat, KnownNode } from '../domain/fleet/facts.ts';
+import { fromJson, toJson } from './json.ts';
+import type { Db } from './open.ts';
+
+/** A node that was heard of, trusted or not. */
+export interface NodeRow {
+  readonly node: KnownNode;
+  /** Where it was heard last; null: by to-device messages only. */
+  readonly room: string | null;
+  readonly breaker: Breaker;
+  /** By lane, the number of its newest heartbeat. */
+  readonly seqs: Readonly<Record<string, number>>;
+}
+
+interface RawNode {
+  room: string | null;
+  facts: string;
+  heard_at: number;
+  breaker: string | null;
+  latency_ms: number | null;
+  seqs: string | null;
+}
+
+const columns = 'room, facts, heard_at, breaker, latency_ms, seqs';
+
+export function listNodes(db: Db): NodeRow[] {
+  const query = `SELECT ${columns} FROM fleet_nodes WHERE facts IS NOT NULL ORDER BY name, did`;
+  return (db.prepare(query).all() as RawNode[]).map(fromRaw);
+}
+
+export function readNode(db: Db, did: Did): NodeRow | null {
+  const query = `SELECT ${columns} FROM fleet_nodes WHERE did = ? AND facts IS NOT NULL`;
+  const row = db.prepare(query).get(did) as RawNode | undefined;
+  return row === undefined ? null : fromRaw(row);
+}
+
+function fromRaw({ room, facts, heard_at, breaker, latency_ms, seqs }: RawNode): NodeRow {
+  return {
+    node: { ...fromJson<Heartbeat>(facts), heardAt: heard_at, latencyMs: latency_ms },
+    room,
+    breaker: breaker === null ? closedBreaker : fromJson<Breaker>(breaker),
+    seqs: seqs === null ? {} : fromJson<Record<string, number>>(seqs),
+  };
+}
+
+export interface HeardHeartbeat {
+  readonly heartbeat: Heartbeat;
+  /** The room, or `to-device`. */
+  readonly lane: string;
+  readonly seq: number;
+  /** By the clock of this machine. */
+  readonly at: number;
+}
+
+/**
+ * Notes a heartbeat whose signature is right, trusted or not: discovery is not trust. False when a later one of this lane came
+ * before; `at` never goes back either, so that history that is read late does not make a node look silent.
+ */
+export function writeHeartbeat(db: Db, { heartbeat, lane, seq, at }: HeardHeartbeat): boolean {
+  const { did, node, userId, deviceId } = heartbeat.facts;
+  const before = readNode(db, did);
+  if (before !== null && seq <= (before.seqs[lane] ?? 0)) return false;
+  if (before !== null && at < before.node.heardAt) return false;
+  const room = lane.startsWith('!') ? lane : (before?.room ?? null);
+  db.prepare(
+    `INSERT INTO fleet_nodes (did, name, user_id, device_id, room, facts, heard_at, seqs)
+     VALUES (@did, @node, @userId, @deviceId, @room, @facts, @at, @seqs)
+     ON CONFLICT (did) DO UPDATE SET name = @node, user_id = @userId, device_id = @deviceId, room = @room, facts = @facts,
+       heard_at = @at, seqs = @seqs`,
+  ).run({
+    did,
+    node,
+    userId,
+    deviceId,
+    room,
+    facts: toJson(heartbeat),
+    at,
+    seqs: toJson({ ...before?.seqs, [lane]: seq }),
+  });
+  return true;
+}
+
+export function writeBreaker(db: Db, did: Did, breaker: Breaker): void {
+  db.prepare('UPDATE fleet_nodes SET breaker = ? WHERE did = ?').run(toJson(breaker), did);
+}
+
+export function writeLatency(db: Db, did: Did, ms: number): void {
+  db.prepare('UPDATE fleet_nodes SET latency_ms = ? WHERE did = ?').run(Math.round(ms), did);
+}
+
+/** Forgets a node that was never trusted or is gone for good. */
+export function removeNode(db: Db, did: Did): boolean {
+  return db.prepare('DELETE FROM fleet_nodes WHERE did = ?').run(did).changes > 0;
+}
+
+const drainKey = 'node-draining';
+
+/** Whether somebody said `cis node drain` here. It outlives a restart of the node. */
+export function readDraining(db: Db): boolean {
+  return db.prepare('SELECT 1 FROM settings WHERE name = ?').get(drainKey) !== undefined;
+}
+
+export function writeDraining(db: Db, draining: boolean): void {
+  if (draining) db.prepare('INSERT OR IGNORE INTO settings (name, value) VALUES (?, ?)').run(drainKey, '1');
+  else db.prepare('DELETE FROM settings WHERE name = ?').run(drainKey);
+}
