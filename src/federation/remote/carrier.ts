@@ -82,7 +82,7 @@ function openCarrier(socket: Socket, serve: boolean): Promise<Carrier | null> {
             listeners = given;
           },
           closed: closed.promise,
-          [Symbol.dispose]: () => socket.destroy(),
+          [Symbol.dispose]: () => void socket.end(),
         });
       case 'packet': {
         const packet = readPacket(message.packet);

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { recordingPath, type Home } from '../../config/home.ts';
-import type { Block } from '../../domain/block.ts';
+import type { AnswerSource, Block } from '../../domain/block.ts';
 import { parseSessionId, sessionOfBlock, type RunId, type SessionId } from '../../domain/ids.ts';
 import { err, ok, type Result } from '../../domain/result.ts';
 import { connectHosts } from '../../host/client.ts';
@@ -22,6 +22,8 @@ export interface GateOptions {
   readonly mayStay: (caller: Caller) => Result<null, string>;
   /** Whether a caller may see and act on the sessions of a run. Sessions of the home's own runs are nobody's business. */
   readonly maySee: (caller: Caller, run: RunId) => boolean;
+  /** Whether what a caller says of who gave an answer is believed: a coordinator hands on what people say in rooms. */
+  readonly speaksForOthers: (caller: Caller) => boolean;
   /** Whether passwords may be given from elsewhere. */
   readonly takesPasswords: () => boolean;
   /** Masks the node's secrets in text that is read elsewhere. */
@@ -157,8 +159,7 @@ class Gate {
         return this.#onSession(sessionOfBlock(body.block), async (host) => {
           await this.#watchBlocks(host, sessionOfBlock(body.block));
           if (this.#isSecret(sessionOfBlock(body.block))) return noPasswords;
-          // who it was is the homeserver's word, not the caller's
-          return host.request({ ...body, source: { by: this.#caller.userId, via: 'node' } });
+          return host.request({ ...body, source: this.#sourceOf(body.source) });
         });
       case 'detach':
       case 'resize':
@@ -173,6 +174,12 @@ class Gate {
       default:
         return refused('this is not taken from another machine');
     }
+  }
+
+  /** Who it was is the homeserver's word, not that of just any caller. */
+  #sourceOf({ by, via }: AnswerSource): AnswerSource {
+    const isTold = via === 'room' && this.#options.speaksForOthers(this.#caller);
+    return isTold ? { by: by.slice(0, 255), via } : { by: this.#caller.userId, via: 'node' };
   }
 
   /** Calls with the host in which a session lives, if the caller may know of it at all. */

@@ -74,6 +74,11 @@ export class Line {
     return this.#channels.size;
   }
 
+  /** Ends all channels. */
+  close(): void {
+    this.#bridgeGone();
+  }
+
   /** Opens a channel to a node, or says why there is none. */
   async dial(to: NodeAddress): Promise<Result<Channel, DialError>> {
     const { identity, carrier } = this.#options;
