@@ -72,7 +72,7 @@ async function writeRaw(path: string): Promise<void> {
 
 async function follow({ found }: OpenedSession, path: string, flags: LogsFlags, redactor: Redactor): Promise<void> {
   const writer = openFollowWriter(flags, redactor);
-  await followCast(path, found.living, writer.write);
+  await followCast(path, found.living, (bytes) => writer.write(bytes));
   writer.end();
 }
 

@@ -1,4 +1,3 @@
-import type { SessionId } from '../../domain/ids.ts';
 import { err, ok, type Result } from '../../domain/result.ts';
 import { unreachable } from '../../domain/unreachable.ts';
 import { openConnection } from '../../host/client.ts';
@@ -83,11 +82,4 @@ export function describeDialError(error: DialError, node: string): string {
     default:
       return unreachable(error);
   }
-}
-
-/** A session of another node. */
-export interface RemoteSession {
-  readonly session: SessionId;
-  readonly node: string;
-  readonly address: NodeAddress;
 }

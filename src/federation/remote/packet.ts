@@ -29,18 +29,7 @@ const packet = v.variant('k', [
 export type Packet = v.InferOutput<typeof packet>;
 export type PacketOf<Kind extends Packet['k']> = Extract<Packet, { k: Kind }>;
 
-const message = v.object({ v: v.literal(1), packets: v.pipe(v.array(v.unknown()), v.maxLength(256)) });
-
-/** The packets of a message that are well-formed; anybody may send one, so that nothing is said about the rest. */
-export function readPackets(content: unknown): readonly Packet[] {
-  const parsed = v.safeParse(message, content);
-  if (!parsed.success) return [];
-  return parsed.output.packets.flatMap((raw) => {
-    const one = v.safeParse(packet, raw);
-    return one.success ? [one.output] : [];
-  });
-}
-
+/** Anybody may send one: it is looked at before anything is done with it. */
 export function readPacket(raw: unknown): Result<Packet, string> {
   const one = v.safeParse(packet, raw);
   return one.success ? ok(one.output) : err('a malformed packet');
