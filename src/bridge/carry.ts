@@ -38,7 +38,7 @@ export interface Carrier {
 /** The longest sleep: rows that another process wrote are found at the latest then. */
 const longestSleepMs = 2000;
 /** Of such messages only the newest of a sender counts. */
-const newestOnly: ReadonlySet<string> = new Set(['cis.node.heartbeat', 'cis.dag.run.alive']);
+const newestOnly: ReadonlySet<string> = new Set(['cis.node.heartbeat', 'cis.node.work', 'cis.dag.run.alive']);
 
 export function openCarrier({ db, transport, now }: CarrierOptions): Carrier {
   const pause = openPause();

@@ -186,7 +186,11 @@ function* statusContents(
   }
 }
 
-function statusOf({ task, attempt, kind, agent, session, detail }: TaskPicture, { node, mask }: MachineFacts) {
+function statusOf(
+  { task, attempt, kind, agent, session, detail, node: given }: TaskPicture,
+  { node: own, mask }: MachineFacts,
+) {
+  const node = given ?? own;
   const end = detail.kind === 'failure' && detail.failure.kind === 'session' ? detail.failure.end : null;
   const reason =
     detail.kind === 'failure'

@@ -282,6 +282,7 @@ const steps: readonly string[] = [
     room        TEXT NOT NULL,
     coordinator TEXT NOT NULL,               -- who may give more: the one with the highest epoch
     epoch       INTEGER NOT NULL,
+    seen        INTEGER NOT NULL,            -- the newest epoch of a grant that was read
     heard_at    INTEGER NOT NULL
   ) STRICT, WITHOUT ROWID;
 
@@ -297,6 +298,7 @@ const steps: readonly string[] = [
     at      INTEGER NOT NULL,
     PRIMARY KEY (run_id, task_id, attempt)
   ) STRICT, WITHOUT ROWID;
+  CREATE INDEX node_leases_by_session ON node_leases (session);
   CREATE INDEX node_leases_open ON node_leases (state) WHERE state != 'over';
   `,
   `
