@@ -12,6 +12,15 @@ export interface NodeRow {
   readonly breaker: Breaker;
   /** By lane, the number of its newest heartbeat. */
   readonly seqs: Readonly<Record<string, number>>;
+  /** Of the newest one: its lane, and when it was said by the node's own clock. */
+  readonly lane: string;
+  readonly saidAt: number;
+}
+
+/** What is kept of a heartbeat: with where it came, and the node's own clock. */
+interface Stored extends Heartbeat {
+  readonly saidAt: number;
+  readonly lane: string;
 }
 
 interface RawNode {
@@ -37,9 +46,12 @@ export function readNode(db: Db, did: Did): NodeRow | null {
 }
 
 function fromRaw({ room, facts, heard_at, breaker, latency_ms, seqs }: RawNode): NodeRow {
+  const { saidAt, lane, ...heartbeat } = fromJson<Stored>(facts);
   return {
-    node: { ...fromJson<Heartbeat>(facts), heardAt: heard_at, latencyMs: latency_ms },
+    node: { ...heartbeat, heardAt: heard_at, latencyMs: latency_ms },
     room,
+    lane,
+    saidAt,
     breaker: breaker === null ? closedBreaker : fromJson<Breaker>(breaker),
     seqs: seqs === null ? {} : fromJson<Record<string, number>>(seqs),
   };
@@ -52,33 +64,29 @@ export interface HeardHeartbeat {
   readonly seq: number;
   /** By the clock of this machine. */
   readonly at: number;
+  /** By the clock of the node: compared with nothing but what the same node said elsewhere. */
+  readonly saidAt: number;
 }
 
 /**
- * Notes a heartbeat whose signature is right, trusted or not: discovery is not trust. False when a later one of this lane came
- * before; `at` never goes back either, so that history that is read late does not make a node look silent.
+ * Notes a heartbeat whose signature is right, trusted or not: discovery is not trust. False when the node said something later
+ * before. Messages to the device are fresh; what a room has may be read late, and must not undo them.
  */
-export function writeHeartbeat(db: Db, { heartbeat, lane, seq, at }: HeardHeartbeat): boolean {
+export function writeHeartbeat(db: Db, { heartbeat, lane, seq, at, saidAt }: HeardHeartbeat): boolean {
   const { did, node, userId, deviceId } = heartbeat.facts;
   const before = readNode(db, did);
   if (before !== null && seq <= (before.seqs[lane] ?? 0)) return false;
-  if (before !== null && at < before.node.heardAt) return false;
-  const room = lane.startsWith('!') ? lane : (before?.room ?? null);
+  const isRoom = lane.startsWith('!');
+  if (before !== null && isRoom && before.lane !== lane && saidAt < before.saidAt) return false;
+  const room = isRoom ? lane : (before?.room ?? null);
+  const seqs = { ...before?.seqs, [lane]: seq };
+  const facts: Stored = { ...heartbeat, saidAt, lane };
   db.prepare(
     `INSERT INTO fleet_nodes (did, name, user_id, device_id, room, facts, heard_at, seqs)
      VALUES (@did, @node, @userId, @deviceId, @room, @facts, @at, @seqs)
      ON CONFLICT (did) DO UPDATE SET name = @node, user_id = @userId, device_id = @deviceId, room = @room, facts = @facts,
-       heard_at = @at, seqs = @seqs`,
-  ).run({
-    did,
-    node,
-    userId,
-    deviceId,
-    room,
-    facts: toJson(heartbeat),
-    at,
-    seqs: toJson({ ...before?.seqs, [lane]: seq }),
-  });
+       heard_at = max(heard_at, @at), seqs = @seqs`,
+  ).run({ did, node, userId, deviceId, room, facts: toJson(facts), at, seqs: toJson(seqs) });
   return true;
 }
 
@@ -105,4 +113,24 @@ export function readDraining(db: Db): boolean {
 export function writeDraining(db: Db, draining: boolean): void {
   if (draining) db.prepare('INSERT OR IGNORE INTO settings (name, value) VALUES (?, ?)').run(drainKey, '1');
   else db.prepare('DELETE FROM settings WHERE name = ?').run(drainKey);
+}
+
+/** What a room was told last of this home's node. */
+export interface Told {
+  readonly room: string;
+  readonly at: number;
+  readonly what: string;
+}
+
+const toldKey = 'node-told';
+
+export function readTold(db: Db): Told | null {
+  const row = db.prepare('SELECT value FROM settings WHERE name = ?').get(toldKey) as { value: string } | undefined;
+  return row === undefined ? null : fromJson<Told>(row.value);
+}
+
+export function writeTold(db: Db, told: Told): void {
+  db.prepare(
+    'INSERT INTO settings (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value',
+  ).run(toldKey, toJson(told));
 }
