@@ -253,6 +253,11 @@ export const sections = {
         example: ['coordinators', '@you:example.org'],
         doc: 'Who may answer, watch and end sessions here from elsewhere: coordinators, users, keys of nodes.',
       },
+      passwords: {
+        kind: 'boolean',
+        default: false,
+        doc: 'Takes passwords from those too, by `cis dag unblock` and `attach` (sealed; never from a room).',
+      },
     },
   },
 } as const satisfies Readonly<Record<string, Section>>;

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { fingerprintOf } from '../../domain/fleet/did.ts';
 import { nodeName } from '../../federation/detect/detect.ts';
-import { identityFile } from '../../federation/identity.ts';
+import { identityFile } from '../../federation/in-fleet.ts';
 import { home, print, printJson, readConfig } from '../context.ts';
 import { needIdentity } from './context.ts';
 
