@@ -13,6 +13,7 @@ import {
   type DeviceOutboxMessage,
 } from '../storage/fleet.ts';
 import type { Db } from '../storage/open.ts';
+import { rpcType } from './rpc-protocol.ts';
 
 export interface CarrierOptions {
   readonly db: Db;
@@ -46,7 +47,7 @@ export function openCarrier({ db, transport, now }: CarrierOptions): Carrier {
     take(batch) {
       const rooms = new Set(listFleetRooms(db));
       const events = batch.events.filter((event) => rooms.has(event.room) && isMachine(event));
-      const messages = batch.deviceMessages.filter(({ type }) => type.startsWith('cis.'));
+      const messages = batch.deviceMessages.filter(({ type }) => type.startsWith('cis.') && type !== rpcType);
       if (events.length === 0 && messages.length === 0) return null;
       return () => {
         for (const event of events) keepEvent(db, event, now());

@@ -25,7 +25,9 @@ import { openBroadcaster, type Broadcaster } from './broadcast.ts';
 import { openCarrier, type Carrier } from './carry.ts';
 import type { Connection } from './connect.ts';
 import { mayAnswer, passingMark, prepareRoom } from './prepare.ts';
+import { bridgePaths } from './paths.ts';
 import { hearBatch, type Heard } from './receive.ts';
+import { openRpc, type Rpc } from './rpc.ts';
 
 export interface WorkOptions extends ActOptions {
   readonly home: Home;
@@ -66,6 +68,7 @@ class Work {
   #lookedAt = -Infinity;
   #tookMs = 0;
   #idleChecks = 0;
+  #rpc: Rpc | null = null;
 
   constructor(options: WorkOptions) {
     const { db, connection, acceptFrom } = options;
@@ -92,6 +95,8 @@ class Work {
     signal.addEventListener('abort', stop, { once: true });
     if (signal.aborted) stop();
     pruneInbox(db, Date.now() - inboxForMs);
+    using rpc = await openRpc({ path: bridgePaths(home).socket, transport, signal: this.#stop.signal });
+    this.#rpc = rpc;
     using _ = watchCommits(db, home.database, () => {
       // What nodes wait for is in the outbox already: it does not wait for the look.
       transport.wake();
@@ -127,6 +132,7 @@ class Work {
   /** A sync: what people and nodes said goes into the inboxes in the transaction that moves on. */
   #take(batch: SyncBatch): (() => void) | undefined {
     const { db, connection } = this.#options;
+    this.#rpc?.take(batch.deviceMessages);
     const rooms = new Set(listRoomsOfRuns(db));
     const heard = hearBatch(batch, connection.transport.userId, (eventId) => findSentRow(db, eventId) !== null).filter(
       (one) => rooms.has(one.event.room) && isTrusted(db, one),
@@ -217,7 +223,7 @@ class Work {
   /** Twice in a row: what a driver writes when it ends is seen by the second. */
   #checkNeed(): void {
     this.#answers.look();
-    if (this.#answers.isBusy || this.#options.isNeeded()) this.#idleChecks = 0;
+    if (this.#answers.isBusy || this.#rpc?.isBusy === true || this.#options.isNeeded()) this.#idleChecks = 0;
     else if (++this.#idleChecks === 2) this.#stop.abort();
   }
 }

@@ -13,6 +13,7 @@ import { makePrivateDir } from '../config/private-dir.ts';
 import { parseDid, type Did } from '../domain/fleet/did.ts';
 import { err, ok, type Result } from '../domain/result.ts';
 import { fromBase58, toBase58 } from './base58.ts';
+import { identityFile } from './in-fleet.ts';
 
 /** Who this home is to other nodes: whoever has the private keys is it. */
 export interface Identity {
@@ -25,10 +26,6 @@ export interface Identity {
 
 /** The multicodec of an Ed25519 public key, as a varint. */
 const ed25519Prefix = Uint8Array.from([0xed, 0x01]);
-
-export function identityFile(home: Pick<Home, 'dir'>): string {
-  return join(home.dir, 'node', 'keys.json');
-}
 
 /** Reads the keys of this home; the first call makes them. Two processes that start at once get the same ones. */
 export function openIdentity(home: Pick<Home, 'dir'>): Identity {

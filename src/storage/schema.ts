@@ -331,6 +331,9 @@ const steps: readonly string[] = [
     expires_at INTEGER NOT NULL,
     settled_at INTEGER                       -- NULL while it is open
   ) STRICT, WITHOUT ROWID;
+
+  ALTER TABLE fleet_nodes ADD COLUMN latency_ms INTEGER; -- a round trip as measured
+  ALTER TABLE fleet_nodes ADD COLUMN seqs TEXT;          -- by lane: the number of its newest heartbeat
   `,
 ];
 

@@ -2,7 +2,8 @@ import { existsSync, readFileSync, statSync, writeFileSync, chmodSync } from 'no
 import { spawn } from 'node:child_process';
 import { describe, expect, test } from 'vitest';
 import { fingerprintOf } from '../../src/domain/fleet/did.ts';
-import { didOf, identityFile, isSignedBy, keyOf, openIdentity, readIdentity } from '../../src/federation/identity.ts';
+import { didOf, isSignedBy, keyOf, openIdentity, readIdentity } from '../../src/federation/identity.ts';
+import { identityFile } from '../../src/federation/in-fleet.ts';
 import { signContent, verifyContent, type Received } from '../../src/federation/sign.ts';
 import { admit } from '../../src/federation/trust.ts';
 import type { JsonObject } from '../../src/matrix/http.ts';

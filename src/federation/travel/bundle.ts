@@ -52,7 +52,7 @@ export async function sendBundle(request: BundleRequest): Promise<Result<LargeRe
     const detail = `${what} is ${mebibytes(size)} as a bundle, and the homeserver takes ${mebibytes(most)} in one file`;
     return err({ kind: 'too-large', detail });
   }
-  return courier.putLarge(readFileSync(file), what);
+  return await courier.putLarge(readFileSync(file), what);
 }
 
 export interface TakeRequest {

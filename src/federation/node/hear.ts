@@ -1,0 +1,36 @@
+import type { Heartbeat } from '../../domain/fleet/facts.ts';
+import { err, ok, type Result } from '../../domain/result.ts';
+import { readMachineEvent } from '../../matrix/events/index.ts';
+import { writeHeartbeat } from '../../storage/nodes.ts';
+import type { Db } from '../../storage/open.ts';
+import { readHeartbeat } from '../heartbeat.ts';
+import { verifyContent, type Received, type Rejection } from '../sign.ts';
+
+export const heartbeatType = 'cis.node.heartbeat';
+
+/**
+ * Notes what a node says of itself, if it is really the one who says so. It need not be trusted: whom one trusts one must see first.
+ * `at`: when it was heard, by the clock of this machine. Null when it said something later before.
+ */
+export function hearHeartbeat(db: Db, received: Received, at: number): Result<Heartbeat | null, Rejection> {
+  const read = readMachineEvent(received.type, received.content);
+  if (!read.ok) return err({ kind: 'malformed', message: read.error });
+  const { event } = read.value;
+  if (event.type !== heartbeatType) return err({ kind: 'malformed', message: `${event.type} is no heartbeat` });
+  const signed = verifyContent(received);
+  if (!signed.ok) return signed;
+  const { did, userId, seq } = signed.value;
+  const heartbeat = readHeartbeat(event.content);
+  if (!heartbeat.ok) return err({ kind: 'malformed', message: heartbeat.error });
+  const { facts } = heartbeat.value;
+  if (facts.did !== did) return err({ kind: 'wrong-sender', message: `${did} speaks for ${facts.did}` });
+  if (facts.userId !== userId) return err({ kind: 'wrong-user', message: `${userId} speaks as ${facts.userId}` });
+  const isNew = writeHeartbeat(db, {
+    heartbeat: heartbeat.value,
+    lane: received.room,
+    seq,
+    at,
+    saidAt: event.content.at,
+  });
+  return ok(isNew ? heartbeat.value : null);
+}

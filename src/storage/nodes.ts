@@ -1,0 +1,116 @@
+import { closedBreaker, type Breaker } from '../domain/fleet/breaker.ts';
+import type { Did } from '../domain/fleet/did.ts';
+import type { Heartbeat, KnownNode } from '../domain/fleet/facts.ts';
+import { fromJson, toJson } from './json.ts';
+import type { Db } from './open.ts';
+
+/** A node that was heard of, trusted or not. */
+export interface NodeRow {
+  readonly node: KnownNode;
+  /** Where it was heard last; null: by to-device messages only. */
+  readonly room: string | null;
+  readonly breaker: Breaker;
+  /** By lane, the number of its newest heartbeat. */
+  readonly seqs: Readonly<Record<string, number>>;
+  /** Of the newest one: its lane, and when it was said by the node's own clock. */
+  readonly lane: string;
+  readonly saidAt: number;
+}
+
+/** What is kept of a heartbeat: with where it came, and the node's own clock. */
+interface Stored extends Heartbeat {
+  readonly saidAt: number;
+  readonly lane: string;
+}
+
+interface RawNode {
+  room: string | null;
+  facts: string;
+  heard_at: number;
+  breaker: string | null;
+  latency_ms: number | null;
+  seqs: string | null;
+}
+
+const columns = 'room, facts, heard_at, breaker, latency_ms, seqs';
+
+export function listNodes(db: Db): NodeRow[] {
+  const query = `SELECT ${columns} FROM fleet_nodes WHERE facts IS NOT NULL ORDER BY name, did`;
+  return (db.prepare(query).all() as RawNode[]).map(fromRaw);
+}
+
+export function readNode(db: Db, did: Did): NodeRow | null {
+  const query = `SELECT ${columns} FROM fleet_nodes WHERE did = ? AND facts IS NOT NULL`;
+  const row = db.prepare(query).get(did) as RawNode | undefined;
+  return row === undefined ? null : fromRaw(row);
+}
+
+function fromRaw({ room, facts, heard_at, breaker, latency_ms, seqs }: RawNode): NodeRow {
+  const { saidAt, lane, ...heartbeat } = fromJson<Stored>(facts);
+  return {
+    node: { ...heartbeat, heardAt: heard_at, latencyMs: latency_ms },
+    room,
+    lane,
+    saidAt,
+    breaker: breaker === null ? closedBreaker : fromJson<Breaker>(breaker),
+    seqs: seqs === null ? {} : fromJson<Record<string, number>>(seqs),
+  };
+}
+
+export interface HeardHeartbeat {
+  readonly heartbeat: Heartbeat;
+  /** The room, or `to-device`. */
+  readonly lane: string;
+  readonly seq: number;
+  /** By the clock of this machine. */
+  readonly at: number;
+  /** By the clock of the node: compared with nothing but what the same node said elsewhere. */
+  readonly saidAt: number;
+}
+
+/**
+ * Notes a heartbeat whose signature is right, trusted or not: discovery is not trust. False when the node said something later
+ * before. Messages to the device are fresh; what a room has may be read late, and must not undo them.
+ */
+export function writeHeartbeat(db: Db, { heartbeat, lane, seq, at, saidAt }: HeardHeartbeat): boolean {
+  const { did, node, userId, deviceId } = heartbeat.facts;
+  const before = readNode(db, did);
+  if (before !== null && seq <= (before.seqs[lane] ?? 0)) return false;
+  const isRoom = lane.startsWith('!');
+  if (before !== null && isRoom && before.lane !== lane && saidAt < before.saidAt) return false;
+  const room = isRoom ? lane : (before?.room ?? null);
+  const seqs = { ...before?.seqs, [lane]: seq };
+  const facts: Stored = { ...heartbeat, saidAt, lane };
+  db.prepare(
+    `INSERT INTO fleet_nodes (did, name, user_id, device_id, room, facts, heard_at, seqs)
+     VALUES (@did, @node, @userId, @deviceId, @room, @facts, @at, @seqs)
+     ON CONFLICT (did) DO UPDATE SET name = @node, user_id = @userId, device_id = @deviceId, room = @room, facts = @facts,
+       heard_at = max(heard_at, @at), seqs = @seqs`,
+  ).run({ did, node, userId, deviceId, room, facts: toJson(facts), at, seqs: toJson(seqs) });
+  return true;
+}
+
+export function writeBreaker(db: Db, did: Did, breaker: Breaker): void {
+  db.prepare('UPDATE fleet_nodes SET breaker = ? WHERE did = ?').run(toJson(breaker), did);
+}
+
+export function writeLatency(db: Db, did: Did, ms: number): void {
+  db.prepare('UPDATE fleet_nodes SET latency_ms = ? WHERE did = ?').run(Math.round(ms), did);
+}
+
+/** Forgets a node that was never trusted or is gone for good. */
+export function removeNode(db: Db, did: Did): boolean {
+  return db.prepare('DELETE FROM fleet_nodes WHERE did = ?').run(did).changes > 0;
+}
+
+const drainKey = 'node-draining';
+
+/** Whether somebody said `cis node drain` here. It outlives a restart of the node. */
+export function readDraining(db: Db): boolean {
+  return db.prepare('SELECT 1 FROM settings WHERE name = ?').get(drainKey) !== undefined;
+}
+
+export function writeDraining(db: Db, draining: boolean): void {
+  if (draining) db.prepare('INSERT OR IGNORE INTO settings (name, value) VALUES (?, ?)').run(drainKey, '1');
+  else db.prepare('DELETE FROM settings WHERE name = ?').run(drainKey);
+}
