@@ -117,6 +117,9 @@ export async function openFleetWorld(options: FleetWorldOptions = {}): Promise<F
       const member = await openMember(name, '');
       const rooms = openRooms(openHttp(server.url, readToken(coordinator.world)));
       must(await rooms.invite(room, member.userId));
+      const levels = must(await rooms.readState(room, 'm.room.power_levels', '')) ?? {};
+      const users = { ...(levels['users'] as JsonObject), [member.userId]: 50 };
+      must(await rooms.writeState(room, 'm.room.power_levels', '', { ...levels, users }));
       return member;
     },
     run: (dag, ...args) => coordinator.world.cis(argsOf(dag, args)),
