@@ -1,9 +1,19 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, symlinkSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { nodePaths } from '../../src/bridge/paths.ts';
 import { fingerprintOf, type Did } from '../../src/domain/fleet/did.ts';
+import { newTicketKeys, parseTicket, renderTicket, type Ticket } from '../../src/federation/node/ticket.ts';
+import { openHttp } from '../../src/matrix/http.ts';
+import { matrixFiles } from '../../src/matrix/secrets.ts';
 import { loggedIn, makeRoom } from '../bridge/rooms.ts';
-import { installTimeoutMs, startTestHomeserver, type TestHomeserver } from '../support/homeserver.ts';
+import {
+  installTimeoutMs,
+  sharedEngine,
+  sharedInstall,
+  startTestHomeserver,
+  type TestHomeserver,
+} from '../support/homeserver.ts';
 import { openWorld, type World } from '../support/world.ts';
 
 let server: TestHomeserver;
@@ -116,3 +126,65 @@ test('a ticket makes two homes trust each other, once; the node is seen, drained
   await answering.ended;
   expect(readFileSync(nodePaths(worker.home).log, 'utf8')).toContain('trusts this node');
 }, 180_000);
+
+test('on a private homeserver the ticket brings an account, whose password is of no use afterwards', async () => {
+  await using boss = openWorld();
+  await using worker = openWorld();
+  await sharedEngine();
+  const files = matrixFiles(boss.home.dir);
+  mkdirSync(files.dir, { recursive: true, mode: 0o700 });
+  symlinkSync(sharedInstall(), join(files.dir, basename(sharedInstall())));
+  try {
+    await json(boss, 'matrix', 'up', '--user', 'dora');
+    const invited = await json(boss, 'node', 'invite', '--no-wait', '--as', 'worker');
+    const ticket = parseTicket(String(invited['ticket']));
+    if (!ticket.ok) throw new Error(ticket.error);
+    expect(ticket.value.account).toMatchObject({ user: invited['account'] });
+    const joining = await worker.cis(['node', 'join', '-', '--as', 'coordinator', '--json'], {
+      stdin: `${String(invited['ticket'])}\n`,
+    });
+    expect([joining.code, joining.stderr]).toEqual([0, '']);
+    expect(JSON.parse(joining.stdout)).toMatchObject({ user_id: invited['account'], roles: ['coordinator'] });
+    expect((await json(worker, 'matrix', 'status'))['limit']).toBeNull();
+    const http = openHttp(ticket.value.homeserver, null);
+    const identifier = { type: 'm.id.user', user: ticket.value.account?.user };
+    const login = { type: 'm.login.password', identifier, password: ticket.value.account?.password };
+    const later = await http.json({ method: 'POST', path: '/_matrix/client/v3/login', body: login });
+    expect(later).toMatchObject({ ok: false, error: { kind: 'forbidden' } });
+
+    // Nobody waited: the node that starts later finds the join in its inbox.
+    await json(boss, 'node', 'start', '--detach');
+    const trusted = await until(
+      () => json(boss, 'node', 'trust'),
+      ({ trusted }) => (trusted as object[]).length > 0,
+    );
+    expect(trusted['trusted']).toMatchObject([{ user_id: invited['account'], roles: ['worker'], how: 'ticket' }]);
+    await json(boss, 'node', 'stop');
+  } finally {
+    await boss.cis(['matrix', 'reset', '--yes']);
+  }
+}, 180_000);
+
+test('tickets that are damaged, expired or of this home are refused, and what is no ticket', async () => {
+  await using world = openWorld();
+  const { did } = await json(world, 'node', 'id');
+  const ticket: Ticket = {
+    ...newTicketKeys(),
+    homeserver: 'http://127.0.0.1:9',
+    room: '!fleet:example.org',
+    node: 'boss',
+    did: did as Did,
+    userId: '@boss:example.org',
+    deviceId: 'DEVICE',
+    expiresAt: Date.now() + 60_000,
+    account: null,
+  };
+  const join = async (text: string): Promise<string> => (await world.cis(['node', 'join', text])).stderr;
+  expect(parseTicket(renderTicket(ticket))).toEqual({ ok: true, value: ticket });
+  expect(await join('hello')).toContain('a ticket begins with cis1-');
+  expect(await join(renderTicket(ticket).slice(0, -9))).toContain('the ticket is damaged');
+  expect(await join(renderTicket({ ...ticket, expiresAt: Date.now() - 3_600_000 }))).toContain('has expired');
+  expect(await join(renderTicket(ticket))).toContain('made by this very home');
+  const strange = { ...ticket, did: 'did:key:z6MkhaXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2doK' as Did };
+  expect(await join(renderTicket(strange))).toContain('not logged in, and this ticket has no account');
+});
