@@ -15,6 +15,7 @@ export const groups: Readonly<Record<string, string>> = {
   agents: 'the programs that tasks run, and what is known of them',
   host: 'the background process that owns the terminals',
   matrix: 'the account and the rooms that follow runs and answer them',
+  node: 'this machine as a node of a room, and the other nodes',
   config: 'what cis is set to, and where that was said',
 };
 
@@ -144,6 +145,28 @@ export const commands: readonly CommandEntry[] = [
     path: 'agents test',
     summary: 'what a screen is judged to be, and by which rule',
     load: () => import('./agents/test.ts'),
+  },
+  { path: 'node id', summary: 'the key of this node', load: () => import('./node/id.ts') },
+  {
+    path: 'node detect',
+    summary: 'what this machine has: GPUs, agents, models, labels',
+    load: () => import('./node/detect.ts'),
+  },
+  { path: 'node start', summary: 'take work from the room', load: () => import('./node/start.ts') },
+  { path: 'node stop', summary: 'take no more, and end the node', load: () => import('./node/stop.ts') },
+  { path: 'node list', summary: 'the nodes of the room', load: () => import('./node/list.ts') },
+  { path: 'node status', summary: 'this node: its work and its runs', load: () => import('./node/status.ts') },
+  { path: 'node drain', summary: 'finish what there is, take nothing new', load: () => import('./node/drain.ts') },
+  { path: 'node undrain', summary: 'take work again', load: () => import('./node/undrain.ts') },
+  { path: 'node trust', summary: 'let a node give work, or take its results', load: () => import('./node/trust.ts') },
+  { path: 'node untrust', summary: 'take that back', load: () => import('./node/untrust.ts') },
+  { path: 'node policy', summary: 'what others may do here', load: () => import('./node/policy.ts') },
+  { path: 'node invite', summary: 'make a ticket for another machine', load: () => import('./node/invite.ts') },
+  { path: 'node join', summary: 'join with a ticket', load: () => import('./node/join.ts') },
+  {
+    path: 'node service',
+    summary: 'a unit file for systemd or launchd',
+    load: () => import('./node/service.ts'),
   },
   { path: 'config show', summary: 'every setting, and where it was said', load: () => import('./config/show.ts') },
   {

@@ -185,7 +185,7 @@ export const sections = {
         kind: 'strings',
         default: [],
         example: ['claude'],
-        doc: 'Agents it may run. Empty: every one installed.',
+        doc: 'Agents it may run. Empty: every one installed; ["none"]: none.',
       },
       tier: {
         kind: 'choice',
@@ -240,6 +240,12 @@ export const sections = {
         default: [],
         example: ['https://models.example.org/v1'],
         doc: 'Where a task may send an agent (and with it a key of this machine), besides this machine itself.',
+      },
+      permission_modes: {
+        kind: 'strings',
+        default: [],
+        example: ['plan', 'default'],
+        doc: 'Modes that a task may start an agent in, besides its own default. Empty: any.',
       },
       answers_from: {
         kind: 'strings',

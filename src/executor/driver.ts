@@ -75,7 +75,7 @@ export interface DriveOptions {
   /** The run was taken from a driver that may live: it is told at once. */
   readonly isTakeover: boolean;
   /** Opens the place where sessions run; absent: the host of this home. */
-  readonly openWorkplace?: (model: RunModel) => Workplace;
+  readonly openWorkplace?: (model: RunModel, epoch: number) => Workplace;
   /** Called with events after they were committed. */
   readonly show: (events: readonly LoggedEvent[]) => void;
 }
@@ -86,7 +86,7 @@ export type DriveEnd =
   /** Told to leave: sessions live on, the run can be carried on. */
   | { readonly kind: 'left' }
   /** Another process took the run (`--takeover`); null: it has left again. */
-  | { readonly kind: 'superseded'; readonly by: Lease | null }
+  | { readonly kind: 'superseded'; readonly by: Lease | null; readonly elsewhere?: string }
   | { readonly kind: 'cannot-write'; readonly detail: string }
   | { readonly kind: 'no-host'; readonly error: ConnectError };
 
@@ -153,7 +153,8 @@ export class Driver {
     this.#ledger = new Ledger(model, openRunWriter(db, settings.run, epoch), (task) => agentOf(settings, task));
     this.#context = openContext({ ...options, pending: (task) => this.#ledger.pendingOutput(task) });
     this.#workplace =
-      options.openWorkplace?.(model) ?? openLocalWorkplace(options, openWorkspaces(options.home, settings, model));
+      options.openWorkplace?.(model, epoch) ??
+      openLocalWorkplace(options, openWorkspaces(options.home, settings, model));
     this.#evaluate = (task) => {
       if (task.condition === undefined) return ok(true);
       try {
@@ -235,7 +236,10 @@ export class Driver {
         this.#wake();
       },
       refused: (session: SessionId, reason: string) => this.#refuse(session, reason),
-      superseded: () => void this.#isOurs(),
+      superseded: (by?: string) => {
+        if (by !== undefined) this.#finish({ kind: 'superseded', by: null, elsewhere: by });
+        else this.#isOurs();
+      },
     };
     const connected = await this.#workplace.connect(listeners, this.#cursor);
     if (!connected.ok) return { kind: 'no-host', error: connected.error };

@@ -37,8 +37,8 @@ export interface WorkplaceListeners {
   readonly poke: () => void;
   /** A session that was asked for did not start. */
   readonly refused: (session: SessionId, reason: string) => void;
-  /** Somebody else drives the run by now. */
-  readonly superseded: () => void;
+  /** Somebody else drives the run by now; `by`: where, when it is no process of this home. */
+  readonly superseded: (by?: string) => void;
 }
 
 export interface WorkplaceConnection extends Disposable {

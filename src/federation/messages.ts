@@ -34,7 +34,7 @@ export type DeviceContent<Type extends DeviceType> = v.InferOutput<(typeof devic
 /** Reads a message of this type; null when it does not fit. */
 export function readDeviceContent<Type extends DeviceType>(type: Type, content: object): DeviceContent<Type> | null {
   const read = v.safeParse(deviceSchemas[type], content);
-  return read.success ? (read.output as DeviceContent<Type>) : null;
+  return read.success ? read.output : null;
 }
 
 /** The ids of a grant as events write them. */

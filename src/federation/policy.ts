@@ -4,16 +4,20 @@ import type { Config } from '../config/config.ts';
 import { checkPolicy, type NodePolicy, type PolicyQuestion, type Refusal } from '../domain/fleet/policy.ts';
 import type { Result } from '../domain/result.ts';
 
+/** In `node.agents`, which when empty means all. */
+export const noAgents = 'none';
+
 /** The policy that the config gives this node. An empty list of agents or allowed commands means all. */
 export function policyOf(config: Pick<Config, 'node' | 'nodePolicy'>): NodePolicy {
   const { node, nodePolicy } = config;
   return {
-    agents: node.agents.length === 0 ? null : node.agents,
+    agents: node.agents.length === 0 ? null : node.agents.filter((name) => name !== noAgents),
     allowCommands: nodePolicy.allow_commands.length === 0 ? null : nodePolicy.allow_commands,
     denyCommands: nodePolicy.deny_commands,
     dirs: nodePolicy.dirs.map((dir) => realDir(resolve(dir))),
     env: nodePolicy.env,
     baseUrls: nodePolicy.base_urls,
+    permissionModes: nodePolicy.permission_modes.length === 0 ? null : nodePolicy.permission_modes,
     maxSessions: node.max_sessions,
     answersFrom: nodePolicy.answers_from,
   };

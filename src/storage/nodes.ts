@@ -114,23 +114,3 @@ export function writeDraining(db: Db, draining: boolean): void {
   if (draining) db.prepare('INSERT OR IGNORE INTO settings (name, value) VALUES (?, ?)').run(drainKey, '1');
   else db.prepare('DELETE FROM settings WHERE name = ?').run(drainKey);
 }
-
-/** What a room was told last of this home's node. */
-export interface Told {
-  readonly room: string;
-  readonly at: number;
-  readonly what: string;
-}
-
-const toldKey = 'node-told';
-
-export function readTold(db: Db): Told | null {
-  const row = db.prepare('SELECT value FROM settings WHERE name = ?').get(toldKey) as { value: string } | undefined;
-  return row === undefined ? null : fromJson<Told>(row.value);
-}
-
-export function writeTold(db: Db, told: Told): void {
-  db.prepare(
-    'INSERT INTO settings (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value',
-  ).run(toldKey, toJson(told));
-}

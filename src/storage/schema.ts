@@ -262,8 +262,10 @@ const steps: readonly string[] = [
     did      TEXT,                           -- NULL: nobody has it
     state    TEXT NOT NULL,                  -- LeaseState.kind
     body     TEXT NOT NULL,                  -- LeaseState
+    refusals TEXT NOT NULL,                  -- by did: what nodes said that gave it back
     PRIMARY KEY (run_id, task_id, attempt)
   ) STRICT, WITHOUT ROWID;
+  CREATE INDEX fleet_leases_by_session ON fleet_leases (session);
   CREATE INDEX fleet_leases_open ON fleet_leases (run_id) WHERE state != 'over';
 
   CREATE TABLE fleet_entries (               -- what the journal of a host is to a local run

@@ -15,7 +15,7 @@ import { me } from './me.ts';
 import { openToWrite } from './open-storage.ts';
 import { addRunOptions, type RunFlags } from './run-options.ts';
 import { runFile } from './run-file.ts';
-import { needAgent, needMode } from './run-choice.ts';
+import { needAgent, needSameMachinery } from './run-choice.ts';
 import { refuseNeeds } from './run-needs.ts';
 
 export function command(into: Command): Command {
@@ -72,14 +72,16 @@ async function carryOn(text: string | undefined, flags: RunFlags): Promise<void>
     return;
   }
   await driveRun({ home: home(), db, settings, config, flags: driveFlags, what: `dag execute ${run}` });
-  if (flags.flush && findRuns(db, run)[0]?.mode === 'hybrid')
+  if (flags.flush && findRuns(db, run)[0]?.mode !== 'local')
     await (await import('./flush.ts')).flushRun(home(), db, run);
 }
 
 /** `--hybrid` and `--local` on a run that is carried on are the first thing its driver is told. */
 async function switchMode(db: Db, { run, dag, room, matrix }: RunSettings, flags: RunFlags, loaded: LoadedConfig) {
   const now = findRuns(db, run)[0];
-  const wanted = flags.local ? 'local' : flags.hybrid || flags.room !== undefined ? 'hybrid' : null;
+  const asked = flags.matrix ? 'matrix' : flags.local ? 'local' : flags.hybrid ? 'hybrid' : null;
+  const wanted = asked ?? (flags.room !== undefined && now?.mode !== 'matrix' ? 'hybrid' : null);
+  if (wanted !== null && now !== undefined) needSameMachinery(now.mode, wanted);
   if (wanted === null || now === undefined || (wanted === now.mode && flags.room === undefined)) return;
   const given = flags.room ?? now.room ?? room ?? dag.matrix.room ?? loaded.config.dag.room_id;
   const into = wanted === 'local' ? null : await (await import('./hybrid.ts')).checkRoom(given, matrix, loaded);
@@ -93,7 +95,6 @@ function pickSettings({ maxWorkers, defaultAgent, agentMode, vars }: BackgroundO
 
 /** What the flags say holds for this driver; the run's own settings stay as they were. */
 function withFlags(settings: RunSettings, flags: RunFlags, { agents }: Config): RunSettings {
-  if (flags.matrix) needMode('matrix');
   return {
     ...settings,
     maxWorkers: flags.maxWorkers ?? settings.maxWorkers,

@@ -33,12 +33,13 @@ function render(policy: NodePolicy, coordinators: readonly TrustRow[]): string[]
     ...(coordinators.length === 0
       ? ['orders from   this home only (cis node trust NODE --as coordinator)']
       : coordinators.map((row, index) => `${index === 0 ? 'orders from   ' : '              '}${nameOf(row)}`)),
-    `agents        ${policy.agents === null ? 'every one installed' : policy.agents.join(', ')}`,
+    `agents        ${policy.agents === null ? 'every one installed' : policy.agents.join(', ') || 'none'}`,
     `commands      ${policy.allowCommands === null ? 'any' : `only ${policy.allowCommands.join(', ')}`}`,
     `never         ${policy.denyCommands.length === 0 ? 'nothing is named' : policy.denyCommands.join(', ')}`,
     `directories   ${policy.dirs.length === 0 ? 'its own only' : `${policy.dirs.join(', ')}, and its own`}`,
     `variables     ${envWords[policy.env]}`,
     `agents' URLs  this machine${policy.baseUrls.map((url) => `, ${url}`).join('')}`,
+    `agent modes   ${policy.permissionModes === null ? 'any' : policy.permissionModes.join(', ')}`,
     `sessions      ${policy.maxSessions} at once`,
     `answers from  ${policy.answersFrom.length === 0 ? 'nobody elsewhere' : policy.answersFrom.join(', ')}`,
   ];
@@ -53,6 +54,7 @@ function toJson(policy: NodePolicy, coordinators: readonly TrustRow[]): object {
     dirs: policy.dirs,
     env: policy.env,
     base_urls: policy.baseUrls,
+    permission_modes: policy.permissionModes,
     max_sessions: policy.maxSessions,
     answers_from: policy.answersFrom,
   };

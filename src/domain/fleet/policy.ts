@@ -16,6 +16,8 @@ export interface NodePolicy {
   readonly env: EnvPolicy;
   /** Where agents may be sent besides this machine: their keys go along. */
   readonly baseUrls: readonly string[];
+  /** Modes that a task may start an agent in. Null: any. */
+  readonly permissionModes: readonly string[] | null;
   readonly maxSessions: number;
   /** `coordinators`, dids, user ids: who may answer, see and end sessions here. */
   readonly answersFrom: readonly string[];
@@ -40,7 +42,17 @@ export interface PolicyQuestion {
 /** A `policy` error: it is shown to whoever ordered the work, and says what, where and what to do. */
 export interface Refusal {
   readonly class: 'policy';
-  readonly code: 'untrusted' | 'agent' | 'command' | 'directory' | 'env' | 'base-url' | 'answer' | 'full' | 'draining';
+  readonly code:
+    | 'untrusted'
+    | 'agent'
+    | 'command'
+    | 'directory'
+    | 'env'
+    | 'base-url'
+    | 'permission'
+    | 'answer'
+    | 'full'
+    | 'draining';
   readonly what: string;
   /** What in the order, or which key of the config, stands against it. */
   readonly where: string;
@@ -58,7 +70,8 @@ export function checkPolicy(policy: NodePolicy, question: PolicyQuestion): Resul
     scripts(question).reduce<Refusal | null>((found, each) => found ?? commandRefusal(policy, each), null) ??
     dirRefusal(policy, question) ??
     envRefusal(policy, question) ??
-    urlRefusal(policy, question);
+    urlRefusal(policy, question) ??
+    modeRefusal(policy, question);
   return refusal === null ? ok(null) : err(refusal);
 }
 
@@ -195,6 +208,19 @@ function urlRefusal({ baseUrls }: NodePolicy, { action }: PolicyQuestion): Refus
     `this node does not send its agents to ${url}`,
     'node.policy.base_urls does not have it',
     'leave `base_url` away, or let its owner add it there',
+  );
+}
+
+/** An agent that asks nobody runs what it likes. */
+function modeRefusal({ permissionModes }: NodePolicy, { action }: PolicyQuestion): Refusal | null {
+  if (action.kind !== 'agent' || action.config.permissionMode === undefined || permissionModes === null) return null;
+  const mode = action.config.permissionMode;
+  if (permissionModes.includes(mode)) return null;
+  return refuse(
+    'permission',
+    `this node does not start agents in the mode ${mode}`,
+    `node.policy.permission_modes is ${permissionModes.join(', ')}`,
+    'leave `permission_mode` away, or let its owner allow it there',
   );
 }
 

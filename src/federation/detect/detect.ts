@@ -8,6 +8,7 @@ import type { Config } from '../../config/config.ts';
 import { deriveFeatures, deriveLabels, deriveTier, parseLabels } from '../../domain/fleet/derive.ts';
 import type { AgentFact, NodeFacts, Tier } from '../../domain/fleet/facts.ts';
 import { err, ok, type Result } from '../../domain/result.ts';
+import { noAgents } from '../policy.ts';
 import { detectGpus } from './gpus.ts';
 import { detectMachine } from './machine.ts';
 import { detectModels, type ModelPlace } from './models.ts';
@@ -64,7 +65,7 @@ async function detectAgents(
 ): Promise<Result<readonly AgentFact[], string>> {
   const names = new Set([...knownProfiles.map(({ name }) => name), ...Object.keys(agents)]);
   const offered = [...names].filter((name) => node.agents.length === 0 || node.agents.includes(name));
-  const strange = node.agents.find((name) => !names.has(name));
+  const strange = node.agents.find((name) => name !== noAgents && !names.has(name));
   if (strange !== undefined) return err(`node.agents names ${strange}, which is no agent that cis knows`);
   const found: AgentFact[] = [];
   const profiles = [];

@@ -1,41 +1,49 @@
 import { bridgePaths, nodePaths } from '../../bridge/paths.ts';
 import { startBridge } from '../../bridge/start.ts';
+import type { Config } from '../../config/config.ts';
 import type { Home } from '../../config/home.ts';
 import { makePrivateDir } from '../../config/private-dir.ts';
-import type { HeldLease, NodeFacts } from '../../domain/fleet/facts.ts';
+import type { NodeFacts } from '../../domain/fleet/facts.ts';
+import { connectHost } from '../../host/client.ts';
 import { readLockHolder, takeLock } from '../../host/lock.ts';
+import { readDraining } from '../../storage/nodes.ts';
 import type { Db } from '../../storage/open.ts';
 import { watchCommits } from '../../storage/tail.ts';
-import { openAnnouncer, type Listener } from './announce.ts';
+import { leastDiskMb, measureLoad } from '../detect/machine.ts';
+import { heartbeatContent } from '../heartbeat.ts';
+import { policyOf } from '../policy.ts';
+import { runNode, type NodeWords } from '../runner/run-node.ts';
+import { openSpeaker, type Self } from '../speaker.ts';
+import type { Courier } from '../travel/courier.ts';
 import { openDirectory } from './directory.ts';
-import type { TicketSelf } from './join.ts';
-
-/** What the node does for runs, as its heartbeat tells it; it works until the signal. */
-export interface NodeWork {
-  leases(): readonly HeldLease[];
-  /** Coordinators of the runs it has something to do with. */
-  listeners(): readonly Listener[];
-  /** Resolves when it ended; rejects when it cannot go on. */
-  run(signal: AbortSignal): Promise<void>;
-}
+import { judgeOrderOf } from './judge.ts';
 
 export interface ServeNodeOptions {
   readonly home: Home;
   readonly db: Db;
-  readonly self: TicketSelf;
+  readonly self: Self;
   /** Where machine events go. */
   readonly room: string;
-  /** Looks at the machine again: agents are installed and log-ins made while it runs. */
-  readonly detect: () => Promise<NodeFacts | null>;
-  readonly work: NodeWork;
+  readonly config: Config;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Looks at the machine; again from time to time: agents are installed and log-ins made while it runs. */
+  readonly detect: () => Promise<NodeFacts>;
+  readonly courier: Courier;
+  readonly mask: (text: string) => string;
   readonly signal: AbortSignal;
   readonly say: (line: string) => void;
-  /** It is heard from now on. */
+  /** It listens from now on. */
   readonly onReady?: () => void;
 }
 
-/** How often the machine is looked at again. It takes a second of CPU. */
+/** Takes a second of CPU. */
 const detectEveryMs = 600_000;
+/** A bridge that died is started again. */
+const bridgeLookMs = 5_000;
+/** As in MATRIX.md: so long without a word of its coordinator, and what may be run again is ended. */
+const leaseMs = 120_000;
+/** The size of the terminal of a session that nobody looks at. */
+const unseen = { cols: 120, rows: 40 };
 
 /** Makes this home a node until the signal. False: another process does so already. */
 export async function serveNode(options: ServeNodeOptions): Promise<boolean> {
@@ -57,65 +65,75 @@ export function readNodePid(home: Home): number | null {
 }
 
 async function serve(options: ServeNodeOptions): Promise<void> {
-  const { home, db, room, work, say } = options;
+  const { home, db, room, self, config, say, signal } = options;
   let facts = await options.detect();
-  if (facts === null) throw new Error('this machine cannot be looked at');
-  const stop = new AbortController();
-  const end = (): void => stop.abort();
-  options.signal.addEventListener('abort', end, { once: true });
-  if (options.signal.aborted) end();
-
-  const directory = openDirectory({ db, room, self: options.self, say });
-  const announcer = openAnnouncer({
-    db,
-    room,
-    say,
-    identity: options.self.identity,
-    dir: home.dir,
-    facts: () => facts as NodeFacts,
-    leases: () => work.leases(),
-    listeners: () => work.listeners(),
+  if (signal.aborted) return;
+  const directory = openDirectory({ db, room, self, say });
+  const look = (): void => guard(say, 'the room', () => directory.look());
+  using _ = watchCommits(db, home.database, look);
+  const keepBridge = (): void => {
+    if (readLockHolder(bridgePaths(home).lock) === null) guard(say, 'the bridge', () => startBridge(home));
+  };
+  keepBridge();
+  look();
+  const timers = [
+    setInterval(keepBridge, bridgeLookMs),
+    setInterval(() => {
+      options.detect().then(
+        (found) => (facts = found),
+        (error: unknown) => say(`this machine could not be looked at: ${wordsOf(error)}`),
+      );
+    }, detectEveryMs),
+  ];
+  const describe = (): NodeWords => wordsFor(options, facts);
+  const running = runNode({
+    ...options,
+    ...unseen,
+    tables: config.agents,
+    umask: process.umask(),
+    maxRecordingBytes: config.host.recording_max_mb * 1024 * 1024,
+    answers: config.answers,
+    connect: connectHost,
+    killGraceMs: config.host.kill_grace_ms,
+    hostIdleMs: config.host.idle_exit_secs * 1000,
+    leaseMs,
+    describe,
+    judge: judgeOrderOf(policyOf(config), self.identity.did),
   });
-  const guarded = (what: string, act: () => void): void => {
-    try {
-      act();
-    } catch (error) {
-      // A full disk or a locked database passes: the next round tries again.
-      say(`${what}: ${error instanceof Error ? error.message : String(error)}`);
-    }
-  };
-  let timer: NodeJS.Timeout | null = null;
-  const beat = (): void => {
-    let next = 15_000;
-    guarded('heartbeat', () => {
-      if (readLockHolder(bridgePaths(home).lock) === null) startBridge(home);
-      next = announcer.beat();
-    });
-    if (!stop.signal.aborted) timer = setTimeout(beat, next);
-  };
-  const again = setInterval(() => {
-    void options.detect().then((found) => {
-      if (found !== null) facts = found;
-      guarded('heartbeat', () => announcer.look());
-    });
-  }, detectEveryMs);
-  const commits = watchCommits(db, home.database, () =>
-    guarded('look', () => {
-      directory.look();
-      announcer.look();
-    }),
-  );
-  beat();
-  guarded('look', () => directory.look());
   options.onReady?.();
   try {
-    await work.run(stop.signal);
+    await running;
   } finally {
-    end();
-    options.signal.removeEventListener('abort', end);
-    commits[Symbol.dispose]();
-    clearInterval(again);
-    if (timer !== null) clearTimeout(timer);
-    guarded('last heartbeat', () => announcer.leave('it was stopped'));
+    for (const timer of timers) clearInterval(timer);
+    guard(say, 'the last heartbeat', () => sayGoodbye(options, describe()));
   }
+}
+
+function wordsFor({ home, db }: ServeNodeOptions, facts: NodeFacts): NodeWords {
+  const load = measureLoad(home.dir, 0);
+  const full = load.diskFreeMb < leastDiskMb ? [`its disk is full: less than ${leastDiskMb} MB free`] : [];
+  return { facts, load, mood: { unable: full, draining: readDraining(db) } };
+}
+
+/** Coordinators need not wait for its silence. What runs in its host goes on, and the next start takes it over. */
+function sayGoodbye({ db, self, room, say }: ServeNodeOptions, { facts, load, mood }: NodeWords): void {
+  const unable = [...mood.unable, 'it was stopped'];
+  const heartbeat = { facts, load: { ...load, slotsFree: 0 }, mood: { ...mood, unable }, leases: [] };
+  const speaker = openSpeaker(db, self, say);
+  db.transaction(() => {
+    speaker.say(room, 'machine', 'cis.node.heartbeat', heartbeatContent(heartbeat, Date.now()));
+  }).immediate();
+}
+
+/** A full disk or a locked database passes: the next round tries again. */
+function guard(say: (line: string) => void, what: string, act: () => void): void {
+  try {
+    act();
+  } catch (error) {
+    say(`${what}: ${wordsOf(error)}`);
+  }
+}
+
+function wordsOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

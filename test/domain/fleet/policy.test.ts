@@ -17,6 +17,7 @@ const open: NodePolicy = {
   dirs: [],
   env: 'safe',
   baseUrls: [],
+  permissionModes: null,
   maxSessions: 4,
   answersFrom: ['coordinators'],
 };
@@ -128,6 +129,16 @@ describe('a node with a policy', () => {
     expect(
       ask({ baseUrls: ['https://models.example.org'] }, agent({ baseUrl: 'https://models.example.org' })),
     ).toBeNull();
+  });
+
+  test('starts agents in the modes it names', () => {
+    const bypass = agent({ permissionMode: 'bypassPermissions' });
+    expect(ask({}, bypass)).toBeNull();
+    expect(ask({ permissionModes: ['plan'] }, bypass)).toContain(
+      'permission: this node does not start agents in the mode',
+    );
+    expect(ask({ permissionModes: ['plan'] }, agent({ permissionMode: 'plan' }))).toBeNull();
+    expect(ask({ permissionModes: ['plan'] }, agent())).toBeNull();
   });
 
   test('takes answers from those it names', () => {
