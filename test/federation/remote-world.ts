@@ -53,6 +53,7 @@ export const openPolicy: NodePolicy = {
   dirs: [],
   env: 'safe',
   baseUrls: [],
+  permissionModes: null,
   maxSessions: 4,
   answersFrom: ['coordinators'],
 };
