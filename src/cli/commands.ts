@@ -158,6 +158,7 @@ export const commands: readonly CommandEntry[] = [
   { path: 'node stop', summary: 'take no more, and end the node', load: () => import('./node/stop.ts') },
   { path: 'node list', summary: 'the nodes of the room', load: () => import('./node/list.ts') },
   { path: 'node status', summary: 'this node: its work and its runs', load: () => import('./node/status.ts') },
+  { path: 'node ping', summary: 'how long a node takes to answer', load: () => import('./node/ping.ts') },
   { path: 'node drain', summary: 'finish what there is, take nothing new', load: () => import('./node/drain.ts') },
   { path: 'node undrain', summary: 'take work again', load: () => import('./node/undrain.ts') },
   { path: 'node trust', summary: 'let a node give work, or take its results', load: () => import('./node/trust.ts') },
@@ -170,7 +171,6 @@ export const commands: readonly CommandEntry[] = [
     summary: 'a unit file for systemd or launchd',
     load: () => import('./node/service.ts'),
   },
-  { path: 'node ping', summary: 'how long a node takes to answer', load: () => import('./node/ping.ts') },
   {
     path: 'cluster init',
     summary: 'make a room for machines to work in',

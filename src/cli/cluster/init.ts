@@ -10,15 +10,17 @@ import { needIdentity } from '../node/context.ts';
 
 interface Options {
   readonly room?: string;
-  readonly name: string;
+  readonly name?: string;
+  readonly invite: readonly string[];
   readonly encrypted?: true;
   readonly json?: true;
 }
 
 export function command(into: Command): Command {
   return into
-    .option('--room <room>', 'a room that is there; without it one is made')
-    .option('--name <name>', 'how the new room is called', 'fleet')
+    .option('--room <room>', 'a room that is there (default: node.room_id, then dag.room_id of the config)')
+    .option('--name <name>', 'make a new room of that name; also made when the config has none')
+    .option('--invite <user...>', 'people to invite to the new room, as @name:server', [])
     .option('--encrypted', 'the new room is end-to-end encrypted, for ever')
     .option('--json', 'print JSON')
     .addHelpText('after', '\nNeeds an account: cis matrix login, or cis matrix up for a homeserver on this machine.')
@@ -32,11 +34,12 @@ async function init(options: Options): Promise<void> {
   const db = openWriter();
   const { rooms } = openClient();
   const { enterRoom } = await import('../../federation/node/room.ts');
-  const wanted = options.room ?? config.node.room_id ?? (await makeRoom(options));
+  const there = options.room ?? (options.name === undefined ? (config.node.room_id ?? config.dag.room_id) : null);
+  const wanted = there ?? (await makeRoom());
   const { room, machines, encrypted } = orFail(await enterRoom(rooms, db, wanted), `cannot work in ${wanted}`);
   for (const one of encrypted ? [room, machines] : []) writeEncryption(db, one, 'encrypted');
   db.close();
-  const written = config.node.room_id === wanted ? [] : noteRoom(wanted);
+  const written = config.node.room_id === wanted || config.dag.room_id === wanted ? [] : noteRoom(wanted);
   if (options.json) {
     printJson({
       room_id: room,
@@ -58,21 +61,21 @@ async function init(options: Options): Promise<void> {
     'then:                   cis cluster test',
   ]);
 
-  async function makeRoom({ name, encrypted: wish }: Options): Promise<string> {
-    const made = await makeRooms(rooms, { name, encrypted: wish === true, invite: [] });
-    return orFail(made, 'cannot make the room').room;
+  async function makeRoom(): Promise<string> {
+    const wish = { name: options.name ?? 'fleet', encrypted: options.encrypted === true, invite: options.invite };
+    return orFail(await makeRooms(rooms, wish), 'cannot make the room').room;
   }
 }
 
-/** Writes `node.room_id` where that cannot break a config that a person wrote; else returns what to write. */
+/** Writes `dag.room_id` where that cannot break a config that a person wrote; else returns what to write. */
 function noteRoom(room: string): string[] {
   const path = home().config;
   const line = `room_id = ${JSON.stringify(room)}`;
   const before = existsSync(path) ? readFileSync(path, 'utf8') : '';
-  if (/^\s*\[\s*node\s*\]/m.test(before)) {
-    return [`To make it the default, have in ${path}, below [node]:`, `  ${line}`];
+  if (/^\s*\[\s*dag\s*\]/m.test(before)) {
+    return [`To make it the default, have in ${path}, below [dag]:`, `  ${line}`];
   }
-  const gap = before === '' || before.endsWith('\n') ? '' : '\n';
-  writePrivate(path, `${before}${gap}${before === '' ? '' : '\n'}[node]\n${line}\n`);
-  return [`written      ${path}: node.room_id`];
+  const gap = before === '' ? '' : before.endsWith('\n') ? '\n' : '\n\n';
+  writePrivate(path, `${before}${gap}[dag]\n${line}\n`);
+  return [`written      ${path}: dag.room_id`];
 }

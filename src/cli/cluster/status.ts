@@ -15,6 +15,7 @@ import { renderColumns, type Cell } from '../../ui/columns.ts';
 import { lookFor } from '../../ui/style.ts';
 import { home, openDatabase, print, printJson, readConfig } from '../context.ts';
 import { findAccount } from '../matrix/context.ts';
+import { findRoom } from '../node/facts.ts';
 
 export function command(into: Command): Command {
   return into
@@ -57,7 +58,7 @@ async function readStatus() {
   );
   const usable = nodes.filter((node) => node.trusted && node.alive && node.able && node.willing);
   const status = {
-    room: config.node.room_id ?? config.dag.room_id,
+    room: await findRoom(undefined, config),
     user_id: findAccount()?.userId ?? null,
     bridge_pid: readBridgePid(home()),
     hears_since: db === null ? null : readFleetLink(db),

@@ -18,7 +18,7 @@ import { print, printJson, readConfig } from '../context.ts';
 import { CommandError } from '../exit.ts';
 import { needAccount, openWriter } from '../matrix/context.ts';
 import { needDid, needIdentity } from '../node/context.ts';
-import { roomOf } from '../node/facts.ts';
+import { needFleetRoom } from '../node/facts.ts';
 import { medianOf, pingNode } from '../node/reach.ts';
 import { refresh } from '../node/refresh.ts';
 
@@ -30,7 +30,7 @@ interface Options {
 export function command(into: Command): Command {
   return into
     .argument('[node...]', 'which nodes; none: every one that is trusted as a worker')
-    .option('--room <room>', 'the room they work in (default: node.room_id, then dag.room_id of the config)')
+    .option('--room <room>', 'the room they work in (default: that of the config, or of the ticket)')
     .option('--json', 'print JSON')
     .addHelpText(
       'after',
@@ -55,7 +55,7 @@ async function test(names: readonly string[], options: Options): Promise<void> {
   const { config } = await readConfig();
   needAccount();
   const own = needIdentity().did;
-  const room = roomOf(options.room, config);
+  const room = await needFleetRoom(options.room, config);
   const db = openWriter();
   await refresh(db, room);
   const wanted = new Set(names.map((name) => needDid(db, name)));

@@ -10,6 +10,7 @@ import type { Db } from '../../storage/open.ts';
 import type { TrustRole } from '../../storage/trust.ts';
 import { home, print, printJson, readConfig } from '../context.ts';
 import { findAccount, openWriter } from '../matrix/context.ts';
+import { findRoom } from './facts.ts';
 import { refresh } from './refresh.ts';
 import { nodeToJson } from './to-json.ts';
 
@@ -21,7 +22,7 @@ interface Options {
 
 export function command(into: Command): Command {
   return into
-    .option('--room <room>', 'look there too (default: node.room_id, then dag.room_id of the config)')
+    .option('--room <room>', 'look there too (default: that of the config, or of the ticket)')
     .option('--cached', 'ask nobody: what this home has heard')
     .option('--json', 'print JSON')
     .addHelpText('after', '\nNodes that speak in the room are listed, trusted or not: to be seen is not to be trusted.')
@@ -37,7 +38,7 @@ interface Listed {
 async function list(options: Options): Promise<void> {
   const { config } = await readConfig();
   const db = openWriter();
-  const room = options.room ?? config.node.room_id ?? config.dag.room_id;
+  const room = await findRoom(options.room, config);
   if (room !== null && options.cached !== true && findAccount() !== null) await refresh(db, room);
   const own = readIdentity(home())?.did ?? null;
   const rows = listNodes(db).map((row): Listed => {
