@@ -170,6 +170,8 @@ export interface FleetNodeRow {
   /** By this home's clock. */
   readonly heardAt: number;
   readonly breaker: Breaker;
+  /** As `cis node ping` and `cis cluster test` measured it. */
+  readonly latencyMs: number | null;
 }
 
 interface RawNode {
@@ -180,6 +182,7 @@ interface RawNode {
   facts: string | null;
   heard_at: number;
   breaker: string | null;
+  latency_ms: number | null;
 }
 
 export function listFleetNodes(db: Db): FleetNodeRow[] {
@@ -191,6 +194,7 @@ export function listFleetNodes(db: Db): FleetNodeRow[] {
     heartbeat: row.facts === null ? null : fromJson(row.facts),
     heardAt: row.heard_at,
     breaker: row.breaker === null ? closedBreaker : fromJson(row.breaker),
+    latencyMs: row.latency_ms,
   }));
 }
 

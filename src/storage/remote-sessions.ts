@@ -52,6 +52,6 @@ function statuses(db: Db): StatusContent[] {
 
 /** Who gave this home's node the work of a run; null: it has none of it. */
 export function readCoordinatorOf(db: Db, run: RunId): string | null {
-  const found = db.prepare('SELECT coordinator FROM node_runs WHERE run_id = ?').pluck().get(run);
+  const found = db.prepare(`SELECT coordinator ->> '$.did' FROM node_runs WHERE run_id = ?`).pluck().get(run);
   return typeof found === 'string' ? found : null;
 }

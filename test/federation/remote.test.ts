@@ -26,7 +26,7 @@ beforeAll(async () => {
   here = await openMachine(server, 'here');
   node = await openMachine(server, 'faraway');
   trustAsCoordinator(node, here.identity.did);
-  giveRun(node, run, here.identity.did);
+  giveRun(node, run, here);
   host = await node.world.host();
   service = startService(node);
 }, installTimeoutMs);

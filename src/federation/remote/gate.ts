@@ -47,6 +47,8 @@ export function serveCaller(options: GateOptions, channel: Channel, caller: Call
 /** Of a recording that is followed, not more than this comes at first when only its last lines are wanted. */
 const firstBytes = 256 * 1024;
 const checkMs = 3_000;
+const maxRequestBytes = 1024 * 1024;
+const maxWaiting = 64;
 /** Numbers of logs, out of the way of the host's attachments. */
 const firstLog = 0x8000_0000;
 
@@ -61,6 +63,7 @@ class Gate {
   #logs = 0;
   /** One request after the other: what is typed after an attach must not overtake it. */
   #turn: Promise<void> = Promise.resolve();
+  #waiting = 0;
 
   constructor(options: GateOptions, channel: Channel, caller: Caller) {
     this.#options = options;
@@ -69,7 +72,7 @@ class Gate {
   }
 
   open(): void {
-    const read = openFrameReader();
+    const read = openFrameReader(maxRequestBytes);
     this.#channel.on('data', (chunk: Buffer) => {
       try {
         for (const frame of read(chunk)) this.#take(frame);
@@ -108,12 +111,22 @@ class Gate {
     });
   }
 
+  /** More than some waiting requests are not read: the channel then holds the caller. */
   #inTurn(work: () => Promise<void>): void {
-    this.#turn = this.#turn.then(work).catch((error: unknown) => {
-      const detail = error instanceof Error ? error.message : String(error);
-      this.#options.say?.(`a request of ${this.#caller.userId} failed: ${detail}`);
-      this.#channel.endWith('the node could not do it');
-    });
+    this.#waiting += 1;
+    if (this.#waiting > maxWaiting) this.#channel.pause();
+    const done = (): void => {
+      this.#waiting -= 1;
+      if (this.#waiting <= maxWaiting && this.#channel.isPaused()) this.#channel.resume();
+    };
+    this.#turn = this.#turn
+      .then(work)
+      .finally(done)
+      .catch((error: unknown) => {
+        const detail = error instanceof Error ? error.message : String(error);
+        this.#options.say?.(`a request of ${this.#caller.userId} failed: ${detail}`);
+        this.#channel.endWith('the node could not do it');
+      });
   }
 
   #reply(id: number, reply: Reply): void {
