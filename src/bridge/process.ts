@@ -8,7 +8,7 @@ import { listOpenBridgeRuns, hasNewRuns, type BridgeRun } from '../storage/bridg
 import { writeLastError } from '../storage/device.ts';
 import type { Db } from '../storage/open.ts';
 import { summarizeOutbox } from '../storage/outbox.ts';
-import { findRuns, readLease } from '../storage/read.ts';
+import { findRuns, listUnfinishedRuns, readLease } from '../storage/read.ts';
 import { connectDevice, type Connection } from './connect.ts';
 import { bridgePaths, nodePaths } from './paths.ts';
 import { passingMark } from './prepare.ts';
@@ -32,7 +32,8 @@ export async function serveBridge(options: ServeOptions): Promise<boolean> {
     const lock = takeLock(bridgePaths(home).lock);
     if (lock === null) return !isFirst;
     try {
-      setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
+      // Runs go first; but where nodes work, what they wait for goes through here.
+      if (!carriesWork(options)) setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
       if (!(await serveOnce(options))) return true;
     } finally {
       lock[Symbol.dispose]();
@@ -82,6 +83,11 @@ function isNeeded({ home, db }: Pick<ServeOptions, 'home' | 'db'>): boolean {
   if (hasNewRuns(db) || summarizeOutbox(db).waiting > 0) return true;
   if (readLockHolder(nodePaths(home).lock) !== null) return true;
   return listOpenBridgeRuns(db).some((run) => needsRoom(db, run));
+}
+
+/** Whether this home is a node, or coordinates a run of nodes. */
+function carriesWork({ home, db }: Pick<ServeOptions, 'home' | 'db'>): boolean {
+  return readLockHolder(nodePaths(home).lock) !== null || listUnfinishedRuns(db).some(({ mode }) => mode === 'matrix');
 }
 
 /** A run that ended is needed until the room has its end; one that nobody drives changes no more. */

@@ -58,7 +58,16 @@ interface RawLease {
 
 export function listLeases(db: Db, run: RunId): LeaseRow[] {
   const rows = db.prepare('SELECT * FROM fleet_leases WHERE run_id = ?').all(run) as RawLease[];
-  return rows.map(({ run_id, task_id, attempt, session, epoch, body, refusals }) => ({
+  return rows.map(leaseFrom);
+}
+
+export function readLease(db: Db, session: SessionId): LeaseRow | null {
+  const row = db.prepare('SELECT * FROM fleet_leases WHERE session = ?').get(session) as RawLease | undefined;
+  return row === undefined ? null : leaseFrom(row);
+}
+
+function leaseFrom({ run_id, task_id, attempt, session, epoch, body, refusals }: RawLease): LeaseRow {
+  return {
     run: run_id,
     task: task_id,
     attempt,
@@ -66,7 +75,7 @@ export function listLeases(db: Db, run: RunId): LeaseRow[] {
     epoch,
     state: fromJson(body),
     refusals: fromJson(refusals),
-  }));
+  };
 }
 
 export function writeLease(db: Db, { run, task, attempt, session, epoch, state, refusals }: LeaseRow): void {

@@ -29,8 +29,8 @@ export interface AnnounceOptions {
 
 /** Tells the room what became of the run's tasks, by its log: signed, so that another can take the run over from it. */
 export interface Announcer {
-  /** Introduces the run and its coordinator; with each new epoch again. */
-  introduce(place: RoomPlace): void;
+  /** Introduces the run and its coordinator; with each new epoch again. Returns the row. */
+  introduce(place: RoomPlace): number | null;
   /** Says what is new, if it is time; returns in how many ms it wants to look again, null: when something happens. */
   look(place: RoomPlace): number | null;
 }
@@ -60,7 +60,7 @@ export function openAnnouncer(options: AnnounceOptions): Announcer {
   return {
     introduce(place) {
       const room = place.machineRoom ?? place.room;
-      speaker.say(room, 'work', 'cis.dag.run.created', createdWords(options, place));
+      return speaker.say(room, 'work', 'cis.dag.run.created', createdWords(options, place));
     },
     look(place) {
       const room = place.machineRoom ?? place.room;

@@ -36,6 +36,7 @@ import {
   countLeases,
   listEntries,
   listLeases,
+  readLease,
   readNodeOfTask,
   readReport,
   writeLease,
@@ -144,7 +145,8 @@ class Fleet implements Workplace, WorkplaceConnection {
   #problem: string | null = null;
   #grants = 0;
   #flushedAt = -Infinity;
-  #openedAt = 0;
+  /** The row of the event that introduced us. */
+  #introduced: number | null = null;
   #aliveAt = -Infinity;
   #releases: { readonly grant: GrantId; readonly cause: KillCause; readonly reason: string }[] = [];
   #arrivals: (() => void)[] = [];
@@ -179,7 +181,6 @@ class Fleet implements Workplace, WorkplaceConnection {
   connect(listeners: WorkplaceListeners, after: number): Promise<Result<WorkplaceConnection, never>> {
     const { db, settings, home } = this.#options;
     this.#listeners = listeners;
-    this.#openedAt = performance.now();
     for (const row of listLeases(db, settings.run))
       if (row.state.kind !== 'over') this.#leases.set(row.session, leaseOf(row));
     for (const entry of listEntries(db, settings.run, after)) listeners.entry(entry as JournalEntry);
@@ -353,7 +354,7 @@ class Fleet implements Workplace, WorkplaceConnection {
     const { place: found } = row;
     this.#place = found;
     followFleetRoom(db, this.#reader, this.#roomOf(found));
-    db.transaction(() => this.#announcer.introduce(found)).immediate();
+    this.#introduced = db.transaction(() => this.#announcer.introduce(found)).immediate();
     return true;
   }
 
@@ -558,12 +559,16 @@ class Fleet implements Workplace, WorkplaceConnection {
       const lease = this.#leases.get(session);
       named.add(session);
       if (lease === undefined || lease.epoch !== one.epoch || !isWith(lease, did)) {
-        // What is with another, or over, ends there. Something that is not read yet is above what we gave last.
-        if (one.state !== 'ended') this.#tellOff(did, session, one, lease);
+        if (one.state !== 'ended') this.#tellOff(did, session, one);
         continue;
       }
       lease.missingSince = null;
-      if (lease.state.kind === 'lost') this.#revive(lease, did);
+      if (lease.state.kind === 'lost') {
+        const chance = this.#chanceOf(lease);
+        if (chance === 'gone') this.#tellOff(did, session, one);
+        if (chance !== 'open') continue;
+        this.#revive(lease, did);
+      }
       if (lease.state.kind !== 'given') continue;
       if (lease.state.heldAt === null) lease.state = { ...lease.state, heldAt: Date.now() };
       if (one.state === 'running') this.#noteRunning(lease, one.pid ?? 0, one.started_at ?? Date.now());
@@ -589,24 +594,37 @@ class Fleet implements Workplace, WorkplaceConnection {
     this.#found.push(lease.session);
   }
 
-  #tellOff(
-    did: Did,
-    session: SessionId,
-    said: { task_id: string; attempt: number; epoch: number },
-    lease: Lease | undefined,
-  ): void {
+  /** Whether an attempt that was taken for lost may still count: nobody has decided about it, or the driver does not know yet. */
+  #chanceOf(lease: Lease): 'open' | 'unknown' | 'gone' {
+    const { node } = this.#nodeOf(lease.task);
+    const state = node?.state;
+    const isCurrent = state !== undefined && 'attempt' in state && state.attempt === lease.attempt;
+    if (isCurrent && state.kind === 'undecided' && state.failure === undefined) return 'open';
+    if (
+      isCurrent &&
+      (state.kind === 'lost' || state.kind === 'starting' || state.kind === 'running' || state.kind === 'blocked')
+    )
+      return 'unknown';
+    lease.state = { kind: 'over', did: null };
+    this.#save(lease);
+    this.#leases.delete(lease.session);
+    return 'gone';
+  }
+
+  /** What is with another by now, or over, ends on the node that still has it. */
+  #tellOff(did: Did, session: SessionId, said: { task_id: string; attempt: number; epoch: number }): void {
+    const { db, settings } = this.#options;
     const key = `${did} ${session} ${said.epoch}`;
-    if (this.#toldOff.has(key) || (lease !== undefined && said.epoch > lease.epoch)) return;
+    if (this.#toldOff.has(key)) return;
+    const current = readLease(db, session);
+    // What it said before we heard of the end, or of a grant that we have yet to write.
+    if (current === null || said.epoch > current.epoch || (current.epoch === said.epoch && isHolder(current, did)))
+      return;
     this.#toldOff.add(key);
-    const { run } = this.#options.settings;
-    const reason =
-      lease === undefined ? 'the attempt is over' : `its epoch is ${said.epoch}, the attempt's is ${lease.epoch}`;
+    const reason = `its epoch is ${said.epoch}, and the attempt is ${current.epoch === said.epoch ? 'over' : `at ${current.epoch}`}`;
     this.#notes.push({ kind: 'node-ignored', session, node: this.#nodes.nameOf(did), did, epoch: said.epoch, reason });
-    this.#release(
-      { run, task: said.task_id as TaskId, attempt: said.attempt, epoch: said.epoch },
-      'superseded',
-      reason,
-    );
+    const grant = { run: settings.run, task: said.task_id as TaskId, attempt: said.attempt, epoch: said.epoch };
+    this.#release(grant, 'superseded', reason);
   }
 
   #takeClaim(did: Did, claim: MachineContent<'cis.dag.task.claimed'>['claims'][number]): void {
@@ -640,7 +658,13 @@ class Fleet implements Workplace, WorkplaceConnection {
       this.#notes.push({ kind: 'node-ignored', session, node, did, epoch: words.epoch, reason });
       return;
     }
-    if (lease.state.kind === 'lost') this.#revive(lease, did);
+    if (lease.state.kind === 'lost') {
+      const chance = this.#chanceOf(lease);
+      // The driver takes the loss first: then there is something to decide.
+      if (chance === 'unknown') return void setTimeout(() => this.#again(() => this.#takeResult(did, words)), 50);
+      if (chance === 'gone') return this.#takeResult(did, words);
+      this.#revive(lease, did);
+    }
     if (report.startedAt !== undefined) this.#noteRunning(lease, 0, report.startedAt);
     const isNodes = report.errorClass === 'infra' && report.end.kind !== 'lost';
     this.#nodes.judge(did, isNodes ? { kind: 'failure', reason: report.reason ?? 'infra' } : { kind: 'success' });
@@ -648,6 +672,11 @@ class Fleet implements Workplace, WorkplaceConnection {
     lease.state = { kind: 'fetching', did, report };
     this.#save(lease);
     this.#fetch(lease, report);
+  }
+
+  #again(take: () => void): void {
+    this.#arrivals.push(take);
+    this.#wake();
   }
 
   #whyNot(lease: Lease | undefined, did: Did, epoch: number, report: TaskReport | null): string | null {
@@ -946,8 +975,7 @@ class Fleet implements Workplace, WorkplaceConnection {
   /** Whether an attempt that no known node may have is offered to all; one that all refused fails. */
   #offers(lease: Lease, placing: Exclude<Placing, { kind: 'placed' }>): boolean {
     const tick = performance.now();
-    if (tick - this.#openedAt < discoverForMs) return false;
-    if (placing.kind === 'wait') return false;
+    if (placing.kind === 'wait' || !this.#isPast(this.#introduced, discoverForMs, Date.now())) return false;
     const refused = Object.values(lease.refusals);
     if (refused.length > 0) {
       const said = Object.entries(lease.refusals).map(
@@ -1102,6 +1130,11 @@ function leaseOf({ task, attempt, session, epoch, state, refusals }: LeaseRow): 
     told: '',
     isRevoked: false,
   };
+}
+
+/** Whoever had it last, as it stands in the table. */
+function isHolder({ state }: LeaseRow, did: Did): boolean {
+  return 'did' in state && state.did === did;
 }
 
 function isWith({ state }: Lease, did: Did): boolean {

@@ -129,6 +129,7 @@ class NodeRunner {
   #heartbeat: NodeJS.Timeout | null = null;
   #shown = '';
   #isOver = false;
+  #words: NodeWords | null = null;
 
   constructor(options: NodeOptions) {
     const { db, self, say } = options;
@@ -161,6 +162,12 @@ class NodeRunner {
     }
   }
 
+  /** Looks at the machine once a turn at most. */
+  #describe(): NodeWords {
+    this.#words ??= this.#options.describe();
+    return this.#words;
+  }
+
   #load(): void {
     const { db } = this.#options;
     const tick = performance.now();
@@ -186,6 +193,7 @@ class NodeRunner {
   /** One turn: all that came in, what follows from it, and what is to be told, in one transaction; then it is done. */
   #runTurn(): void {
     const { db } = this.#options;
+    this.#words = null;
     const turn = db.transaction(() => {
       this.#takeEvents();
       this.#takeMessages();
@@ -377,8 +385,8 @@ class NodeRunner {
   }
 
   #refusal({ order }: Work, coordinator: Did): Refused | null {
-    const { judge, describe } = this.#options;
-    const { mood } = describe();
+    const { judge } = this.#options;
+    const { mood } = this.#describe();
     if (mood.draining) return { errorClass: 'infra', reason: 'it is draining' };
     if (mood.unable.length > 0) return { errorClass: 'infra', reason: mood.unable.join('; ') };
     if (order === null) return null; // judged when it is there
@@ -404,7 +412,7 @@ class NodeRunner {
 
   #offersAgent(order: TaskOrder): boolean {
     const agent = agentOf(settingsOf(order, this.#options.room), order.task);
-    return agent === null || this.#options.describe().facts.agents.some(({ name }) => name === agent);
+    return agent === null || this.#describe().facts.agents.some(({ name }) => name === agent);
   }
 
   /** Another node has it under a higher epoch: we do not. */
@@ -432,13 +440,13 @@ class NodeRunner {
   // Sessions --------------------------------------------------------------------------------------------------------------
 
   #freeSlots(): number {
-    const { slots } = this.#options.describe().facts;
+    const { slots } = this.#describe().facts;
     const taken = [...this.#works.values()].filter(({ state }) => state.kind === 'asked' || state.kind === 'held');
     return slots - taken.length;
   }
 
   #startHeld(): void {
-    const { slots } = this.#options.describe().facts;
+    const { slots } = this.#describe().facts;
     const works = [...this.#works.values()];
     let busy = works.filter(({ state, isBusy }) => state.kind === 'asked' || (state.kind === 'held' && isBusy)).length;
     for (const work of works) {
@@ -763,9 +771,9 @@ class NodeRunner {
   }
 
   #tellClaims(): void {
-    const { room, describe } = this.#options;
+    const { room } = this.#options;
     const open = this.#claims.splice(0).filter(({ state }) => state.kind === 'offered');
-    const { load } = describe();
+    const { load } = this.#describe();
     const items = open.map(({ grant }) => ({
       ...grantWords(grant),
       slots_free: Math.max(0, this.#freeSlots()),
@@ -830,8 +838,9 @@ class NodeRunner {
 
   #beat(isFirst: boolean): void {
     if (this.#isOver) return;
-    const { db, describe, room } = this.#options;
-    const { facts, mood } = describe();
+    this.#words = null;
+    const { db, room } = this.#options;
+    const { facts, mood } = this.#describe();
     const shown = JSON.stringify({ facts, mood });
     const beat = db.transaction(() => {
       if (isFirst || shown !== this.#shown)
@@ -854,7 +863,7 @@ class NodeRunner {
   }
 
   #heartbeatWords() {
-    const { facts, load, mood } = this.#options.describe();
+    const { facts, load, mood } = this.#describe();
     const held = [...this.#works.values()].filter(({ state }) => state.kind !== 'offered');
     const leases = held.map(({ grant }) => grant);
     const slotsFree = Math.max(0, this.#freeSlots());
