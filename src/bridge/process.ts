@@ -9,6 +9,7 @@ import { writeLastError } from '../storage/device.ts';
 import type { Db } from '../storage/open.ts';
 import { summarizeOutbox } from '../storage/outbox.ts';
 import { findRuns, listUnfinishedRuns, readLease } from '../storage/read.ts';
+import { hasOpenTickets } from '../storage/tickets.ts';
 import { connectDevice, type Connection } from './connect.ts';
 import { bridgePaths, nodePaths } from './paths.ts';
 import { passingMark } from './prepare.ts';
@@ -78,10 +79,10 @@ async function connect({ home, db, signal, say }: ServeOptions): Promise<Connect
   return null;
 }
 
-/** Whether a run lives that the room follows, this home's node does, or something waits to be sent. */
+/** Whether a run lives that the room follows, this home's node does, somebody may come with a ticket, or something waits to be sent. */
 function isNeeded({ home, db }: Pick<ServeOptions, 'home' | 'db'>): boolean {
   if (hasNewRuns(db) || summarizeOutbox(db).waiting > 0) return true;
-  if (readLockHolder(nodePaths(home).lock) !== null) return true;
+  if (readLockHolder(nodePaths(home).lock) !== null || hasOpenTickets(db, Date.now())) return true;
   return listOpenBridgeRuns(db).some((run) => needsRoom(db, run));
 }
 

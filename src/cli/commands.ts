@@ -85,6 +85,7 @@ export const commands: readonly CommandEntry[] = [
     summary: 'say what a session is taken for, and what was seen of it',
     load: () => import('./dag/why.ts'),
   },
+  { path: 'dag explain', summary: 'say which node gets a task, and why', load: () => import('./dag/explain.ts') },
   { path: 'dashboard', summary: 'watch runs and answer them', load: () => import('./dashboard.ts') },
   { path: 'host status', summary: 'show the host', load: () => import('./host/status.ts') },
   { path: 'host stop', summary: 'end the host', load: () => import('./host/stop.ts') },

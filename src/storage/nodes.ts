@@ -12,15 +12,13 @@ export interface NodeRow {
   readonly breaker: Breaker;
   /** By lane, the number of its newest heartbeat. */
   readonly seqs: Readonly<Record<string, number>>;
-  /** Of the newest one: its lane, and when it was said by the node's own clock. */
-  readonly lane: string;
-  readonly saidAt: number;
+  /** Of the newest one; null where a coordinator of this home heard it. */
+  readonly lane: string | null;
 }
 
-/** What is kept of a heartbeat: with where it came, and the node's own clock. */
+/** What is kept of a heartbeat, with where it came. */
 interface Stored extends Heartbeat {
-  readonly saidAt: number;
-  readonly lane: string;
+  readonly lane?: string;
 }
 
 interface RawNode {
@@ -46,12 +44,11 @@ export function readNode(db: Db, did: Did): NodeRow | null {
 }
 
 function fromRaw({ room, facts, heard_at, breaker, latency_ms, seqs }: RawNode): NodeRow {
-  const { saidAt, lane, ...heartbeat } = fromJson<Stored>(facts);
+  const { lane = null, ...heartbeat } = fromJson<Stored>(facts);
   return {
     node: { ...heartbeat, heardAt: heard_at, latencyMs: latency_ms },
     room,
     lane,
-    saidAt,
     breaker: breaker === null ? closedBreaker : fromJson<Breaker>(breaker),
     seqs: seqs === null ? {} : fromJson<Record<string, number>>(seqs),
   };
@@ -64,23 +61,21 @@ export interface HeardHeartbeat {
   readonly seq: number;
   /** By the clock of this machine. */
   readonly at: number;
-  /** By the clock of the node: compared with nothing but what the same node said elsewhere. */
-  readonly saidAt: number;
 }
 
 /**
  * Notes a heartbeat whose signature is right, trusted or not: discovery is not trust. False when the node said something later
  * before. Messages to the device are fresh; what a room has may be read late, and must not undo them.
  */
-export function writeHeartbeat(db: Db, { heartbeat, lane, seq, at, saidAt }: HeardHeartbeat): boolean {
+export function writeHeartbeat(db: Db, { heartbeat, lane, seq, at }: HeardHeartbeat): boolean {
   const { did, node, userId, deviceId } = heartbeat.facts;
   const before = readNode(db, did);
   if (before !== null && seq <= (before.seqs[lane] ?? 0)) return false;
   const isRoom = lane.startsWith('!');
-  if (before !== null && isRoom && before.lane !== lane && saidAt < before.saidAt) return false;
+  if (before !== null && isRoom && before.lane !== lane && at < before.node.heardAt) return false;
   const room = isRoom ? lane : (before?.room ?? null);
   const seqs = { ...before?.seqs, [lane]: seq };
-  const facts: Stored = { ...heartbeat, saidAt, lane };
+  const facts: Stored = { ...heartbeat, lane };
   db.prepare(
     `INSERT INTO fleet_nodes (did, name, user_id, device_id, room, facts, heard_at, seqs)
      VALUES (@did, @node, @userId, @deviceId, @room, @facts, @at, @seqs)

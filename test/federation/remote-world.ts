@@ -123,7 +123,6 @@ export function introduce(to: Machine, node: Machine, run: RunId, tasks: readonl
     },
     lane: 'to-device',
     seq: Date.now() + introductions++,
-    saidAt: Date.now(),
     at: Date.now(),
   });
 }

@@ -1,5 +1,5 @@
 import type { Home } from '../../config/home.ts';
-import { demandOf, type Demand } from '../../domain/fleet/demand.ts';
+import type { Demand } from '../../domain/fleet/demand.ts';
 import type { Did } from '../../domain/fleet/did.ts';
 import { composeEpoch } from '../../domain/fleet/epoch.ts';
 import type { HeldLease } from '../../domain/fleet/facts.ts';
@@ -12,7 +12,7 @@ import type { NodeEvent } from '../../domain/event.ts';
 import type { RunModel, TaskNode } from '../../domain/plan-model.ts';
 import type { RoomPlace } from '../../domain/room.ts';
 import { err, ok, type Result } from '../../domain/result.ts';
-import { agentOf, type RunSettings } from '../../domain/run.ts';
+import type { RunSettings } from '../../domain/run.ts';
 import type { KillCause } from '../../domain/session.ts';
 import type { Task } from '../../domain/dag.ts';
 import { openContext, type Context } from '../../executor/context.ts';
@@ -37,7 +37,6 @@ import {
   listEntries,
   listLeases,
   readLease,
-  readNodeOfTask,
   readReport,
   writeLease,
   type LeaseRow,
@@ -54,6 +53,7 @@ import { readResultWords } from '../runner/words.ts';
 import { openSpeaker, packItems, whole, type Self, type Speaker } from '../speaker.ts';
 import type { Courier } from '../travel/courier.ts';
 import { openAnnouncer, type Announcer } from './announce.ts';
+import { demandFor } from './demand.ts';
 import { openNodes, type Nodes } from './nodes.ts';
 import { buildOrder } from './order.ts';
 
@@ -947,14 +947,8 @@ class Fleet implements Workplace, WorkplaceConnection {
     const { db, settings } = this.#options;
     const { node, rollback } = this.#nodeOf(lease.task);
     if (node === undefined) throw new Error(`no task ${lease.task}`);
-    const { task } = node;
-    const demand = demandOf(task, agentOf(settings, task));
     const refusals = new Map(Object.entries(lease.refusals) as [Did, string][]);
-    // What is undone is undone where it was done; a conversation goes on where it is.
-    if (rollback !== null)
-      return { ...demand, agent: null, localModel: null, pinned: readNodeOfTask(db, settings.run, task.id), refusals };
-    const pinned = task.reuseAgent === undefined ? null : readNodeOfTask(db, settings.run, task.reuseAgent);
-    return { ...demand, pinned, refusals };
+    return demandFor(db, settings, node.task, { rollback: rollback !== null, refusals });
   }
 
   #give(lease: Lease, did: Did, insteadOf: string | null, now: number): void {

@@ -56,7 +56,7 @@ export function modelNames(answer: unknown): string[] | null {
 async function getJson(url: string): Promise<unknown> {
   try {
     const response = await fetch(url, { signal: AbortSignal.timeout(patienceMs), redirect: 'error' });
-    return response.ok ? ((await response.json()) as unknown) : null;
+    return response.ok ? await response.json() : null;
   } catch {
     return null;
   }

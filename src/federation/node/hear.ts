@@ -30,7 +30,6 @@ export function hearHeartbeat(db: Db, received: Received, at: number): Result<He
     lane: received.room,
     seq,
     at,
-    saidAt: event.content.at,
   });
   return ok(isNew ? heartbeat.value : null);
 }

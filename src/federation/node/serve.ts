@@ -12,6 +12,7 @@ import { watchCommits } from '../../storage/tail.ts';
 import { leastDiskMb, measureLoad } from '../detect/machine.ts';
 import { heartbeatContent } from '../heartbeat.ts';
 import { policyOf } from '../policy.ts';
+import { serveRemote } from '../remote/service.ts';
 import { runNode, type NodeWords } from '../runner/run-node.ts';
 import { openSpeaker, type Self } from '../speaker.ts';
 import type { Courier } from '../travel/courier.ts';
@@ -86,6 +87,7 @@ async function serve(options: ServeNodeOptions): Promise<void> {
     }, detectEveryMs),
   ];
   const describe = (): NodeWords => wordsFor(options, facts);
+  const stop = new AbortController();
   const running = runNode({
     ...options,
     ...unseen,
@@ -100,10 +102,19 @@ async function serve(options: ServeNodeOptions): Promise<void> {
     describe,
     judge: judgeOrderOf(policyOf(config), self.identity.did),
   });
+  const answering = serveRemote({
+    ...options,
+    identity: self.identity,
+    policy: policyOf(config),
+    takesPasswords: config.nodePolicy.passwords,
+    signal: stop.signal,
+  });
   options.onReady?.();
   try {
     await running;
   } finally {
+    stop.abort();
+    await answering;
     for (const timer of timers) clearInterval(timer);
     guard(say, 'the last heartbeat', () => sayGoodbye(options, describe()));
   }
