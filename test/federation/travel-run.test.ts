@@ -52,7 +52,10 @@ test('commits made on two nodes are merged for a dependent, and are branches at 
   const repo = repoOf(world, { 'a.txt': 'one\n' });
   const dag = dagIn(repo, {
     left: ['node-a', `command = 'echo "left on $CIS_HOME" > left.txt'`],
-    right: ['node-b', `command = 'echo right > right.txt; git add right.txt; git -c user.name=Bo -c user.email=bo@example.org commit -qm mine'`],
+    right: [
+      'node-b',
+      `command = 'echo right > right.txt; git add right.txt; git -c user.name=Bo -c user.email=bo@example.org commit -qm mine'`,
+    ],
     both: ['node-b', `deps = ["left", "right"]\ncommand = 'cat left.txt right.txt a.txt > both.txt'`],
   });
   const ended = await fleet.run(dag, '--run-id', 'travel');
@@ -125,10 +128,13 @@ test('a secret in the file does not leave this machine; the own one of the node 
   expect((await inbox).stdout).not.toContain('sk-0123456789');
 });
 
-test('from the coordinator: sessions, attach, unblock and kill of sessions on its nodes', patience, async () => {
-  await using fleet = await started();
-  const { world } = fleet.coordinator;
-  const dag = `
+test(
+  'sessions on nodes are listed, attached to, answered and ended from the coordinator and from other nodes',
+  patience,
+  async () => {
+    await using fleet = await started();
+    const { world } = fleet.coordinator;
+    const dag = `
 [dag]
 name = "ask"
 [[dag.tasks]]
@@ -140,26 +146,29 @@ id = "stay"
 target_node = "node-b"
 command = 'while read line; do echo "got $line"; done'
 `;
-  const running = beginCis(world, [
-    ...['dag', 'run', writeFile(world, dag), '--matrix', '--room', fleet.room, '--run-id', 'ask'],
-  ]);
-  await seen(world, 'ask', ({ kind }) => kind === 'task-blocked');
-  const listed = await world.cis(['dag', 'sessions']);
-  expect(listed.stdout).toMatch(/ask:ask +node-a +blocked/);
-  expect(listed.stdout).toMatch(/ask:stay +node-b +/);
-  const terminal = world.terminal(['dag', 'attach', 'ask:stay']);
-  await terminal.waitForText('attached to');
-  terminal.type('hello\r');
-  await terminal.waitForText('got hello');
-  terminal.type('\u001dd');
-  await terminal.ended;
-  const answered = await world.cis(['dag', 'unblock', 'ask:ask', 'y']);
-  expect(answered.stdout).toContain('answered ask:ask');
-  expect((await world.cis(['dag', 'kill', 'ask:stay'])).stdout).toBe('killed ask:stay\n');
-  await running.ended;
-  expect((await world.cis(['dag', 'output', 'ask', 'ask'])).stdout).toContain('said y');
-  expect((await world.cis(['dag', 'logs', 'ask:stay'])).stdout).toContain('got hello');
-});
+    const running = beginCis(world, [
+      ...['dag', 'run', writeFile(world, dag), '--matrix', '--room', fleet.room, '--run-id', 'ask'],
+    ]);
+    await seen(world, 'ask', ({ kind }) => kind === 'task-blocked');
+    const listed = await world.cis(['dag', 'sessions']);
+    expect(listed.stderr, fleet.nodes.map((node) => node.log()).join('')).toBe('');
+    expect(listed.stdout).toMatch(/ask:ask +node-a +blocked/);
+    expect(listed.stdout).toMatch(/ask:stay +node-b +/);
+    const terminal = world.terminal(['dag', 'attach', 'ask:stay']);
+    await terminal.waitForText('attached to');
+    terminal.type('hello\r');
+    await terminal.waitForText('got hello');
+    terminal.type('\u001dd');
+    await terminal.ended;
+    const other = fleet.nodes[1]?.world ?? world;
+    const answered = await other.cis(['dag', 'unblock', 'ask:ask', 'y']);
+    expect(answered.stdout, answered.stderr).toContain('answered ask:ask');
+    expect((await world.cis(['dag', 'kill', 'ask:stay'])).stdout).toBe('killed ask:stay\n');
+    await running.ended;
+    expect((await world.cis(['dag', 'output', 'ask', 'ask'])).stdout).toContain('said y');
+    expect((await world.cis(['dag', 'logs', 'ask:stay'])).stdout).toContain('got hello');
+  },
+);
 
 function writeFile(world: World, text: string): string {
   const path = join(world.dir, 'asking.toml');
