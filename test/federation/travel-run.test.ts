@@ -3,7 +3,11 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { installTimeoutMs, startTestHomeserver, type TestHomeserver } from '../support/homeserver.ts';
+import { openHttp } from '../../src/matrix/http.ts';
+import { openRooms } from '../../src/matrix/rooms.ts';
+import { matrixFiles, readAccount } from '../../src/matrix/secrets.ts';
+import { joinAs, message, reply } from '../bridge/rooms.ts';
+import { installTimeoutMs, must, startTestHomeserver, type TestHomeserver } from '../support/homeserver.ts';
 import type { World } from '../support/world.ts';
 import { gitIn } from '../worktree/support.ts';
 import { beginCis, openFleetWorld, seen, type FleetWorld } from './world.ts';
@@ -169,6 +173,24 @@ command = 'while read line; do echo "got $line"; done'
     expect((await world.cis(['dag', 'logs', 'ask:stay'])).stdout).toContain('got hello');
   },
 );
+
+test('a question of a session on a node is asked in the room and answered by a reply there', patience, async () => {
+  const person = await server.user(`ada-${process.pid}`);
+  await using fleet = await started({ nodes: 1, env: { CIS_DAG_HYBRID_ACCEPT_ANSWERS_FROM: person.userId } });
+  const { world } = fleet.coordinator;
+  const account = must(readAccount(matrixFiles(world.home.dir)));
+  if (account === null) throw new Error('not logged in');
+  must(await openRooms(openHttp(account.homeserver, account.accessToken)).invite(fleet.room, person.userId));
+  await using ada = await joinAs(person, fleet.room);
+  const dag = `[dag]\nname = "asked"\n[[dag.tasks]]\nid = "ask"
+command = 'printf "Continue? [y/N] "; read answer; echo "said $answer"'\n`;
+  const running = fleet.begin(dag, '--run-id', 'asked');
+  const question = await ada.seen(message('Continue?'));
+  await reply(ada, fleet.room, question, 'yes');
+  await ada.seen(message(`${person.userId}: `));
+  expect((await running.ended).code).toBe(0);
+  expect((await world.cis(['dag', 'output', 'asked', 'ask'])).stdout).toContain('said y');
+});
 
 function writeFile(world: World, text: string): string {
   const path = join(world.dir, 'asking.toml');
