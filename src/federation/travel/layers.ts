@@ -25,7 +25,7 @@ const mostSteps = 8;
 const mostLayers = 256;
 
 export function readLayers(home: Home, repository: string, store: string, now = Date.now()): readonly Layer[] {
-  return readShelf(home, repository, store, now).map(({ at: _, ...layer }) => layer);
+  return readShelf(home, repository, store, now).map(({ commit, requires, bundle }) => ({ commit, requires, bundle }));
 }
 
 function readShelf(home: Home, repository: string, store: string, now: number): readonly ShelvedLayer[] {
