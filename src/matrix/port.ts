@@ -171,6 +171,8 @@ export interface NewRoom {
   readonly alias?: string;
   readonly encrypted: boolean;
   readonly invite: readonly string[];
+  /** Members of this room may join without an invitation. */
+  readonly membersOf?: string;
 }
 
 export interface RoomListing {

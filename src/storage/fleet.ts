@@ -34,6 +34,14 @@ export function listFleetInbox(db: Db, reader: string, limit = 500): InboxEvent[
   return rows.map((row) => ({ ...row, content: fromJson(row.content) }));
 }
 
+/** All that this home has of a room, oldest first. */
+export function listAllOfRoom(db: Db, room: string): InboxEvent[] {
+  const query = `SELECT seq, event_id AS eventId, room, sender, type, content, sent_at AS sentAt FROM fleet_inbox
+    WHERE room = ? ORDER BY seq`;
+  const rows = db.prepare(query).all(room) as (Omit<InboxEvent, 'content'> & { content: string })[];
+  return rows.map((row) => ({ ...row, content: fromJson(row.content) }));
+}
+
 /** A message from device to device, as it came. */
 export interface DeviceInboxMessage {
   readonly seq: number;
@@ -115,6 +123,7 @@ export function leaveFleetRoom(db: Db, reader: string, room: string): void {
 export function forgetFleetReader(db: Db, reader: string): void {
   db.prepare('DELETE FROM fleet_rooms WHERE reader = ?').run(reader);
   db.prepare('DELETE FROM fleet_cursors WHERE reader = ?').run(reader);
+  db.prepare(`DELETE FROM fleet_seen WHERE substr(lane, 1, length(?)) = ?`).run(`${reader} `, `${reader} `);
 }
 
 /** Rooms whose machine events somebody reads. */

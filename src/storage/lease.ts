@@ -43,3 +43,8 @@ export function releaseLease(db: Db, run: RunId, epoch: number): void {
     'UPDATE leases SET pid = NULL, pid_start = NULL, boot_id = NULL, what = NULL WHERE run_id = ? AND epoch = ?',
   ).run(run, epoch);
 }
+
+/** Raises the epoch of a run that nobody drives here: a coordinator elsewhere had a higher one. */
+export function raiseLease(db: Db, run: RunId, epoch: number): void {
+  db.prepare('UPDATE leases SET epoch = max(epoch, ?) WHERE run_id = ?').run(epoch, run);
+}

@@ -7,11 +7,15 @@ import type { RunId } from '../../src/domain/ids.ts';
 import { nodePaths } from '../../src/bridge/paths.ts';
 import { openIdentity } from '../../src/federation/identity.ts';
 import { readLockHolder } from '../../src/host/lock.ts';
-import type { JsonObject } from '../../src/matrix/http.ts';
+import { defaultRateLimit } from '../../src/matrix/bucket.ts';
+import { openHttp, type JsonObject } from '../../src/matrix/http.ts';
+import { openRooms } from '../../src/matrix/rooms.ts';
+import { matrixFiles, readAccount, writeAccount, type Account } from '../../src/matrix/secrets.ts';
+import { writeDevice } from '../../src/storage/device.ts';
 import { openStorage, openStorageToRead, type Db } from '../../src/storage/open.ts';
 import { followEvents, watchCommits } from '../../src/storage/tail.ts';
 import { writeTrust } from '../../src/storage/trust.ts';
-import { loggedIn, makeRoom, writeDag } from '../bridge/rooms.ts';
+import { makeRoom, writeDag } from '../bridge/rooms.ts';
 import { must, startTestHomeserver, type TestHomeserver } from '../support/homeserver.ts';
 import { openWorld, type Ended, type World } from '../support/world.ts';
 
@@ -72,11 +76,12 @@ export async function openFleetWorld(options: FleetWorldOptions = {}): Promise<F
   worlds += 1;
   const prefix = `w${worlds}-${process.pid}`;
   const members: Member[] = [];
+  let stack: AsyncDisposableStack = opened;
 
   const openMember = async (name: string, config: string): Promise<Member> => {
-    const world = opened.use(openWorld());
+    const world = stack.use(openWorld());
     Object.assign(world.env, { CIS_DAG_MATRIX_BROADCAST_INTERVAL_MS: '200', ...options.env });
-    const userId = await loggedIn(world, server, `${prefix}-${name}`, limited);
+    const { userId } = await signIn(world, server, `${prefix}-${name}`, limited);
     writeFileSync(join(world.home.dir, 'config.toml'), `[node]\nname = "${name}"\n${config}`);
     const member = { world, name, did: openIdentity(world.home).did, userId };
     for (const other of members) {
@@ -98,6 +103,7 @@ export async function openFleetWorld(options: FleetWorldOptions = {}): Promise<F
   const room = await makeRoom(coordinator.world, `dags-${prefix}`, ...flags, '--invite', ...invited);
   const nodes = homes.map((member) => nodeOf(member, room));
   const all = opened.move();
+  stack = all;
 
   const argsOf = (dag: string, args: readonly string[]): string[] => {
     return ['dag', 'run', writeDag(coordinator.world, dag), '--matrix', '--room', room, ...args];
@@ -109,8 +115,8 @@ export async function openFleetWorld(options: FleetWorldOptions = {}): Promise<F
     nodes,
     async member(name) {
       const member = await openMember(name, '');
-      const invite = await coordinator.world.cis(['matrix', 'join', room]);
-      void invite;
+      const rooms = openRooms(openHttp(server.url, readToken(coordinator.world)));
+      must(await rooms.invite(room, member.userId));
       return member;
     },
     run: (dag, ...args) => coordinator.world.cis(argsOf(dag, args)),
@@ -120,6 +126,24 @@ export async function openFleetWorld(options: FleetWorldOptions = {}): Promise<F
       await all[Symbol.asyncDispose]();
     },
   };
+}
+
+/** As after `cis matrix login`, which a homeserver lets one address do only so often. */
+async function signIn(world: World, server: TestHomeserver, name: string, limited: boolean): Promise<Account> {
+  const account = await server.user(name, { limited });
+  const files = matrixFiles(world.home.dir);
+  writeAccount(files, account);
+  const db = openDb(world);
+  const limit = limited ? defaultRateLimit : null;
+  writeDevice(db, { ...account, txnPrefix: `t${process.pid}${name}`, limit });
+  db.close();
+  return account;
+}
+
+function readToken({ home }: World): string {
+  const account = must(readAccount(matrixFiles(home.dir)));
+  if (account === null) throw new Error('nobody is logged in');
+  return account.accessToken;
 }
 
 function trust({ world }: Member, other: Member): void {
@@ -226,16 +250,15 @@ export async function seen(world: World, run: string, fits: (event: CisEvent) =>
 /** Resolves once `look` finds something in the database of a home. */
 export async function inDatabase<T>(world: World, look: (db: Db) => T | null): Promise<T> {
   const db = openDb(world);
+  const found = Promise.withResolvers<T>();
+  const check = (): void => {
+    const value = look(db);
+    if (value !== null) found.resolve(value);
+  };
   try {
-    return await new Promise<T>((resolve) => {
-      const check = (): void => {
-        const found = look(db);
-        if (found !== null) resolve(found);
-      };
-      const watch = watchCommits(db, world.home.database, check);
-      void watch;
-      check();
-    });
+    using _ = watchCommits(db, world.home.database, check);
+    check();
+    return await found.promise;
   } finally {
     db.close();
   }

@@ -1,5 +1,5 @@
 import { test } from 'vitest';
-import { openFleetWorld, openDb, eventsOf } from './world.ts';
+import { openFleetWorld, openDb } from './world.ts';
 test('trial', { timeout: 400_000 }, async () => {
   const n = Number(process.env['N'] ?? 200);
   await using fleet = await openFleetWorld({ nodes: 3, slots: 8, limited: process.env['LIMITED'] === '1' });

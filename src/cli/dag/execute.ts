@@ -11,6 +11,7 @@ import { namedRun } from '../pick.ts';
 import { startInBackground, takeBackgroundOrder, type BackgroundOrder } from './background.ts';
 import { driveRun } from './drive.ts';
 import { insertRequest } from '../../storage/request.ts';
+import { readTakenOver } from '../../storage/taken-over.ts';
 import { me } from './me.ts';
 import { openToWrite } from './open-storage.ts';
 import { addRunOptions, type RunFlags } from './run-options.ts';
@@ -43,11 +44,12 @@ function closing(db: Db | null): { readonly db: Db | null } & Disposable {
 
 /** Carries a run on: finished tasks stay finished, living sessions are taken over. */
 async function carryOn(text: string | undefined, flags: RunFlags): Promise<void> {
-  (await needDatabase()).close();
+  if (!flags.takeover) (await needDatabase()).close();
   const loaded = await readConfig();
   const { config } = loaded;
   const order = takeBackgroundOrder();
   const db = openToWrite(home());
+  if (order === null && text !== undefined) await settleOwner(db, text, flags, loaded);
   const { run, state } = text === undefined ? activeRun(db) : namedRun(db, text);
   const stored = readRunSettings(db, run);
   if (stored === null) throw new CommandError('not-found', `no run "${run}"`);
@@ -74,6 +76,24 @@ async function carryOn(text: string | undefined, flags: RunFlags): Promise<void>
   await driveRun({ home: home(), db, settings, config, flags: driveFlags, what: `dag execute ${run}` });
   if (flags.flush && findRuns(db, run)[0]?.mode !== 'local')
     await (await import('./flush.ts')).flushRun(home(), db, run);
+}
+
+/** A run that was started elsewhere, or that another home took over, comes from its room. */
+async function settleOwner(db: Db, text: string, flags: RunFlags, loaded: LoadedConfig): Promise<void> {
+  const [known] = findRuns(db, text);
+  const by = known === undefined ? null : readTakenOver(db, known.run);
+  if (known !== undefined && by === null) return;
+  if (flags.takeover)
+    return (await import('./take-over.ts')).takeOverFromRoom(
+      db,
+      known?.run ?? text,
+      flags.room ?? known?.room ?? null,
+      loaded,
+    );
+  if (known === undefined) return;
+  throw new CommandError('refused', `run ${known.run} was taken over by ${by}`, [
+    `take it back: cis dag execute --run-id ${known.run} --takeover`,
+  ]);
 }
 
 /** `--hybrid` and `--local` on a run that is carried on are the first thing its driver is told. */

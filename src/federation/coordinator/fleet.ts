@@ -27,6 +27,7 @@ import {
   followFleetRoom,
   listDeviceInbox,
   listFleetInbox,
+  readFleetLink,
   writeFleetCursor,
   type DeviceInboxMessage,
   type InboxEvent,
@@ -44,6 +45,7 @@ import {
 } from '../../storage/fleet-leases.ts';
 import type { Db } from '../../storage/open.ts';
 import { isLaneWaiting, readOutboxState } from '../../storage/outbox.ts';
+import { noteTakenOver } from '../../storage/taken-over.ts';
 import { watchCommits } from '../../storage/tail.ts';
 import { readWorkspace } from '../../worktree/record.ts';
 import { openEar, type Ear, type Heard } from '../ear.ts';
@@ -308,6 +310,8 @@ class Fleet implements Workplace, WorkplaceConnection {
     if (!this.#isPlaced()) return;
     const turn = db.transaction(() => {
       this.#takeEvents();
+      if (this.#listeners === null) return;
+      if (this.#introduced === null && this.#place !== null) this.#introduced = this.#announcer.introduce(this.#place);
       this.#takeMessages();
       for (const take of this.#arrivals.splice(0)) take();
       this.#watchNodes();
@@ -351,10 +355,10 @@ class Fleet implements Workplace, WorkplaceConnection {
       this.#problem = 'no machine room';
       return false;
     }
-    const { place: found } = row;
-    this.#place = found;
-    followFleetRoom(db, this.#reader, this.#roomOf(found));
-    this.#introduced = db.transaction(() => this.#announcer.introduce(found)).immediate();
+    followFleetRoom(db, this.#reader, this.#roomOf(row.place));
+    // What others said while we were not there comes first: the run may be theirs by now.
+    if (readFleetLink(db) === null) return false;
+    this.#place = row.place;
     return true;
   }
 
@@ -444,7 +448,7 @@ class Fleet implements Workplace, WorkplaceConnection {
   #takeEvent(event: InboxEvent): void {
     const { say } = this.#options;
     if (event.type === 'cis.dag.run.created') return this.#takeRival(event);
-    if (!nodesSay.has(event.type) || event.content['by'] === 'coordinator') return;
+    if (!nodesSay.has(event.type) || event.content['by'] === 'coordinator' || !this.#concerns(event)) return;
     const heard = this.#ear.hear(event, 'worker');
     if (!heard.ok)
       return this.#noteRejected(event, heard.error.message, () =>
@@ -452,6 +456,17 @@ class Fleet implements Workplace, WorkplaceConnection {
       );
     this.#nodes.heard(heard.value.did);
     this.#takeHeard(heard.value, event.room);
+  }
+
+  /** A room has many runs: what is of others is not even verified. */
+  #concerns({ content }: InboxEvent): boolean {
+    const { run } = this.#options.settings;
+    if ('run_id' in content) return content['run_id'] === run;
+    const items = content['results'] ?? content['claims'] ?? content['releases'];
+    if (!Array.isArray(items)) return true;
+    return items.some(
+      (one: unknown) => typeof one === 'object' && one !== null && 'run_id' in one && one.run_id === run,
+    );
   }
 
   /** What is said of an attempt of ours, and is not taken, stands in the log. */
@@ -517,8 +532,12 @@ class Fleet implements Workplace, WorkplaceConnection {
       return;
     }
     const theirs = heard.value.event.content.epoch;
-    if (theirs < epoch || (theirs === epoch && heard.value.did < this.#speaker.did)) return;
-    this.#listeners?.superseded(`${heard.value.userId} (${heard.value.did}, epoch ${theirs}; ours is ${epoch})`);
+    const isTie = theirs === epoch && this.#introduced !== null && heard.value.did < this.#speaker.did;
+    if (theirs < epoch || isTie) return;
+    noteTakenOver(this.#options.db, settings.run, `${heard.value.userId}, epoch ${theirs}`);
+    const listeners = this.#listeners;
+    this.#listeners = null;
+    listeners?.superseded(`${heard.value.userId} (${heard.value.did}, epoch ${theirs}; ours is ${epoch})`);
   }
 
   #takeBeat(did: Did, heartbeat: Parameters<Nodes['beat']>[0], room: string | null): void {

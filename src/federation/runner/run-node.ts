@@ -248,6 +248,7 @@ class NodeRunner {
         const { run_id, coordinator, epoch } = machine.content;
         const device = { userId, deviceId: coordinator.device_id };
         if (this.#noteCoordinator(run_id as RunId, event.room, did, device, epoch)) this.#beatTo(device);
+        if (this.#hasWork(run_id as RunId)) this.#changed(run_id as RunId);
         return;
       }
       case 'cis.dag.task.assigned': {
