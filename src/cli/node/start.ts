@@ -5,7 +5,7 @@ import { home, openScreenRedactor, print, printJson, readConfig, untilInterrupte
 import { CommandError } from '../exit.ts';
 import { needAccount, openWriter, orFail } from '../matrix/context.ts';
 import { startNodeInBackground, tellReady } from './background.ts';
-import { needFacts, roomOf } from './facts.ts';
+import { needFacts, needFleetRoom } from './facts.ts';
 
 interface Options {
   readonly room?: string;
@@ -15,7 +15,7 @@ interface Options {
 
 export function command(into: Command): Command {
   return into
-    .option('--room <room>', 'the room whose work it takes (default: node.room_id, then dag.room_id of the config)')
+    .option('--room <room>', 'the room whose work it takes (default: that of the config, or of the ticket)')
     .option('--detach', 'go on in the background')
     .option('--json', 'with --detach: print JSON')
     .addHelpText(
@@ -28,7 +28,7 @@ export function command(into: Command): Command {
 async function start(options: Options): Promise<void> {
   const { config } = await readConfig();
   const account = needAccount();
-  const wanted = roomOf(options.room, config);
+  const wanted = await needFleetRoom(options.room, config);
   const { readNodePid, serveNode } = await import('../../federation/node/serve.ts');
   const running = readNodePid(home());
   if (running !== null) {
