@@ -15,6 +15,7 @@ import { err, ok, type Result } from '../../domain/result.ts';
 import type { RunSettings } from '../../domain/run.ts';
 import type { KillCause } from '../../domain/session.ts';
 import type { Task } from '../../domain/dag.ts';
+import { isDiskTrouble } from '../../executor/disk-trouble.ts';
 import { openContext, type Context } from '../../executor/context.ts';
 import { noOutput } from '../../executor/output.ts';
 import type { Leavings, Survey, Workplace, WorkplaceConnection, WorkplaceListeners } from '../../executor/workplace.ts';
@@ -313,7 +314,15 @@ class Fleet implements Workplace, WorkplaceConnection {
     if (this.#listeners === null) return;
     this.#turn ??= setImmediate(() => {
       this.#turn = null;
-      this.#runTurn();
+      try {
+        this.#runTurn();
+      } catch (error) {
+        if (!isDiskTrouble(error)) throw error;
+        // Nothing of the turn was written: whoever carries the run on takes it again.
+        const listeners = this.#listeners;
+        this.#listeners = null;
+        listeners?.failed(error.message);
+      }
     });
   }
 
