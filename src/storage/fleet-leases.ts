@@ -113,12 +113,6 @@ export function readNodeOfTask(db: Db, run: RunId, task: TaskId): Did | null {
   return (db.prepare(query).pluck().get(run, task) as Did | undefined) ?? null;
 }
 
-/** The node that has a session, as far as this home gave it away. */
-export function readNodeOfSession(db: Db, session: SessionId): { readonly did: Did; readonly epoch: number } | null {
-  const query = 'SELECT did, epoch FROM fleet_leases WHERE session = ? AND did IS NOT NULL';
-  return (db.prepare(query).get(session) as { did: Did; epoch: number } | undefined) ?? null;
-}
-
 /** An entry of that journal; `event` is a `JournalEvent` (host/protocol.ts). */
 export interface FleetEntry {
   readonly seq: number;

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Home } from '../../src/config/home.ts';
@@ -7,10 +7,11 @@ import type { LargeRef, WorkspaceResult, WorkspaceSource } from '../../src/domai
 import type { TaskId } from '../../src/domain/ids.ts';
 import { branchOf, type Workspace } from '../../src/domain/workspace.ts';
 import { sha256Of } from '../../src/federation/travel/courier.ts';
-import { forgetLayers } from '../../src/federation/travel/layers.ts';
+import { readLayers } from '../../src/federation/travel/layers.ts';
 import { packResult } from '../../src/federation/travel/pack-result.ts';
 import { packWorkspace } from '../../src/federation/travel/pack-workspace.ts';
-import { repositoryId } from '../../src/federation/travel/paths.ts';
+import { clonesDir, nodeWorktrees, repositoryId } from '../../src/federation/travel/paths.ts';
+import { pruneTravel } from '../../src/federation/travel/prune.ts';
 import { publicUrl } from '../../src/federation/travel/published.ts';
 import { unpackResult } from '../../src/federation/travel/unpack-result.ts';
 import { markLaunched, unpackWorkspace } from '../../src/federation/travel/unpack-workspace.ts';
@@ -168,13 +169,35 @@ test('clones of two coordinators are apart: naming a commit does not give its fi
   expect(stranger).toMatchObject({ ok: false, error: { kind: 'missing' } });
 });
 
-test('a bundle that is gone from the media store is missing, and forgetting the layers uploads it again', async () => {
+test('a bundle that is gone from the media store is said to be missing, and uploaded again after a week', async () => {
   const workspace = await world.prepare(coordinator, repo, 'one');
   const source = await pack(workspace);
   world.store.files.clear();
   expect(await unpack(world.home('node'), 'one', source)).toMatchObject({ ok: false, error: { kind: 'missing' } });
-  forgetLayers(coordinator, repositoryId(workspace.repository.gitDir));
-  must(await unpack(world.home('node'), 'one', await pack(workspace)));
+  const id = repositoryId(workspace.repository.gitDir);
+  expect(readLayers(coordinator, id, 'test')).toHaveLength(1);
+  expect(readLayers(coordinator, id, 'test', Date.now() + 8 * 24 * 3600_000)).toEqual([]);
+  expect(readLayers(coordinator, id, 'another store')).toEqual([]);
+});
+
+test('what others left is given back once nobody works on it: worktrees first, clones later', async () => {
+  const node = world.home('node');
+  const result = await work(node, 'one', await pack(await world.prepare(coordinator, repo, 'one')), { 'x.txt': 'x\n' });
+  must(await takeBack('one', result));
+  const clone = join(clonesDir(node), readdirSync(clonesDir(node))[0] ?? '');
+  const options = { home: node, isOpen: () => false, worktreesBefore: Date.now() + 60_000, clonesBefore: 0 };
+  await pruneTravel({ ...options, isOpen: () => true });
+  expect(readdirSync(nodeWorktrees(node))).toEqual([run]);
+  await pruneTravel(options);
+  expect(readdirSync(nodeWorktrees(node))).toEqual([]);
+  expect(world.git(clone, 'for-each-ref', 'refs/heads')).toBe('');
+  // what the clone has is not downloaded again
+  const { length } = world.store.downloads;
+  must(await unpack(node, 'two', await pack(await world.prepare(coordinator, repo, 'two'))));
+  expect(world.store.downloads).toHaveLength(length);
+  await pruneTravel(options);
+  await pruneTravel({ ...options, clonesBefore: Date.now() + 60_000 });
+  expect(existsSync(clone)).toBe(false);
 });
 
 test('a shallow clone is refused with what to do', async () => {

@@ -133,7 +133,7 @@ function renderSessions(found: readonly ListedSession[], flags: SessionsFlags, n
     ...(isFleet ? [session.node?.name ?? '-'] : []),
     session.isUnreached ? 'not reached' : describeState(stateOf(session)),
     session.row?.agent ?? '-',
-    renderAge(now - startedAt(session)),
+    startedAt(session) === 0 ? '-' : renderAge(now - startedAt(session)),
     session.living?.session.attachments.map(({ who, writer }) => (writer ? who : `${who} (looking)`)).join(', ') || '-',
   ]);
   return renderTable([['SESSION', ...(isFleet ? ['NODE'] : []), 'STATE', 'AGENT', 'AGE', 'ATTACHED'], ...rows]);

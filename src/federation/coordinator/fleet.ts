@@ -43,6 +43,7 @@ import {
   type LeaseRow,
   type LeaseState,
 } from '../../storage/fleet-leases.ts';
+import { readDevice } from '../../storage/device.ts';
 import type { Db } from '../../storage/open.ts';
 import { isLaneWaiting, readOutboxState } from '../../storage/outbox.ts';
 import { noteTakenOver } from '../../storage/taken-over.ts';
@@ -103,6 +104,9 @@ interface Lease {
   /** Last told why no node takes it. */
   told: string;
   isRevoked: boolean;
+  /** How often a node was silent about it, and the one that is asked again. */
+  tries: number;
+  pinned: Did | null;
 }
 
 const flushGapMs = 100;
@@ -110,6 +114,8 @@ const flushGapMs = 100;
 const claimWindowMs = 250;
 /** A node that did not say within this time that it has what it was given. */
 const claimForMs = 10_000;
+/** So often the same node is asked for what it may have without our knowing. */
+const mostTries = 3;
 /** A node that has something, and free slots, and does not begin. */
 const startForMs = 60_000;
 /** What a node does not name is missing only after a while: what it says comes by two ways. */
@@ -117,6 +123,10 @@ const missingForMs = 10_000;
 /** Nodes that were there before us answer within this time. */
 const discoverForMs = 2_000;
 const offerAgainMs = 30_000;
+/** How many times its slots a node may have while attempts are shorter than what it takes to say a word about them. */
+const slotsAhead = 3;
+const quickMs = 500;
+const quickLimitedMs = 5_000;
 const aliveEveryMs = 15_000;
 const lookEveryMs = 500;
 export const leaseMs = 120_000;
@@ -150,6 +160,8 @@ class Fleet implements Workplace, WorkplaceConnection {
   /** The row of the event that introduced us. */
   #introduced: number | null = null;
   #aliveAt = -Infinity;
+  /** How long attempts of the run took lately; long ones count at once. */
+  #usualMs: number | null = null;
   #releases: { readonly grant: GrantId; readonly cause: KillCause; readonly reason: string }[] = [];
   #arrivals: (() => void)[] = [];
   #entries: JournalEntry[] = [];
@@ -670,6 +682,8 @@ class Fleet implements Workplace, WorkplaceConnection {
     const session = sessionId(run, words.task_id as TaskId, words.attempt);
     const lease = this.#leases.get(session);
     const report = readResultWords(words);
+    const kept = lease === undefined ? readLease(this.#options.db, session) : null;
+    if (kept?.epoch === words.epoch && isHolder(kept, did)) return; // it was taken before
     const why = this.#whyNot(lease, did, words.epoch, report);
     if (lease === undefined || report === null || why !== null) {
       const node = this.#nodes.nameOf(did);
@@ -687,6 +701,7 @@ class Fleet implements Workplace, WorkplaceConnection {
     if (report.startedAt !== undefined) this.#noteRunning(lease, 0, report.startedAt);
     const isNodes = report.errorClass === 'infra' && report.end.kind !== 'lost';
     this.#nodes.judge(did, isNodes ? { kind: 'failure', reason: report.reason ?? 'infra' } : { kind: 'success' });
+    this.#noteDuration(report);
     if (report.output.media === undefined) return this.#end(lease, report, did);
     lease.state = { kind: 'fetching', did, report };
     this.#save(lease);
@@ -847,9 +862,11 @@ class Fleet implements Workplace, WorkplaceConnection {
       return this.#lose(lease, did, `${node} does not have it any more`);
     }
     if (state.startedAt !== null) return;
-    if (state.heldAt === null && isIdempotent && this.#isPast(state.row, claimForMs, now)) {
+    if (state.heldAt === null && this.#isPast(state.row, claimForMs, now)) {
       this.#nodes.judge(did, { kind: 'failure', reason: 'it did not take what it was given' });
-      lease.refusals = { ...lease.refusals, [did]: 'it did not take it within 10 s' };
+      // It may have it all the same: what must not run twice goes to the same node again, which knows it by its name.
+      lease.tries += 1;
+      lease.pinned = isIdempotent || lease.tries >= mostTries ? null : did;
       return this.#requeue(lease, `${node} did not take it`);
     }
     const free = this.#nodes.find(did)?.heartbeat?.load.slotsFree ?? 0;
@@ -918,7 +935,7 @@ class Fleet implements Workplace, WorkplaceConnection {
   #placeAll(queued: readonly Lease[]): { readonly lease: Lease; readonly to: Did | '*' }[] {
     if (queued.length === 0) return [];
     const now = Date.now();
-    const candidates = this.#nodes.candidates((did) => this.#heldBy(did), now);
+    const candidates = this.#nodes.candidates((did) => this.#heldBy(did), now, this.#isQuick() ? slotsAhead : 1);
     const byPriority = queued.toSorted((a, b) => this.#priorityOf(b) - this.#priorityOf(a));
     let take = this.#fairShare(candidates, queued.length);
     const given: { lease: Lease; to: Did | '*' }[] = [];
@@ -938,6 +955,18 @@ class Fleet implements Workplace, WorkplaceConnection {
       }
     }
     return given;
+  }
+
+  /** Attempts are over before the next word about them could be said: then nodes are given some to go on with meanwhile. */
+  #isQuick(): boolean {
+    const { db } = this.#options;
+    return this.#usualMs !== null && this.#usualMs < (readDevice(db)?.limit == null ? quickMs : quickLimitedMs);
+  }
+
+  #noteDuration({ startedAt, endedAt }: TaskReport): void {
+    if (startedAt === undefined) return;
+    const took = Math.max(0, endedAt - startedAt);
+    this.#usualMs = this.#usualMs === null ? took : Math.max(took, this.#usualMs * 0.8 + took * 0.2);
   }
 
   #priorityOf(lease: Lease): number {
@@ -967,7 +996,8 @@ class Fleet implements Workplace, WorkplaceConnection {
     const { node, rollback } = this.#nodeOf(lease.task);
     if (node === undefined) throw new Error(`no task ${lease.task}`);
     const refusals = new Map(Object.entries(lease.refusals) as [Did, string][]);
-    return demandFor(db, settings, node.task, { rollback: rollback !== null, refusals });
+    const demand = demandFor(db, settings, node.task, { rollback: rollback !== null, refusals });
+    return lease.pinned === null ? demand : { ...demand, pinned: demand.pinned ?? lease.pinned };
   }
 
   #give(lease: Lease, did: Did, insteadOf: string | null, now: number): void {
@@ -1142,6 +1172,8 @@ function leaseOf({ task, attempt, session, epoch, state, refusals }: LeaseRow): 
     missingSince: null,
     told: '',
     isRevoked: false,
+    tries: 0,
+    pinned: null,
   };
 }
 

@@ -21,8 +21,11 @@ export interface Nodes {
   judge(did: Did, event: BreakerEvent): void;
   /** Not heard for too long, although we hear the homeserver. */
   isSilent(did: Did, now: number): boolean;
-  /** As they stand for the question who may have a task. `heldBy`: what we gave each. */
-  candidates(heldBy: (did: Did) => readonly HeldLease[], now: number): Candidate[];
+  /**
+   * As they stand for the question who may have a task. `heldBy`: what we gave each; `ahead`:
+   * so many times its slots a node that works for us alone may have, as a queue of its own.
+   */
+  candidates(heldBy: (did: Did) => readonly HeldLease[], now: number, ahead?: number): Candidate[];
   /** Whom to tell that we live. */
   all(): readonly FleetNodeRow[];
 }
@@ -84,11 +87,14 @@ export function openNodes(db: Db, ownDid: Did, run: RunId): Nodes {
       const row = rows.get(did);
       return row === undefined ? false : now - heardAt(row, now) > silentAfterMs;
     },
-    candidates(heldBy, now) {
+    candidates(heldBy, now, ahead = 1) {
       return [...rows.values()].flatMap((row): Candidate[] => {
         if (row.heartbeat === null) return [];
         const node: KnownNode = { ...row.heartbeat, heardAt: heardAt(row, now), latencyMs: row.latencyMs };
-        const free = freeSlots(node, heldBy(row.did), runs);
+        const own = heldBy(row.did);
+        const isOurs = ahead > 1 && node.leases.every((lease) => runs.has(lease.run));
+        const queue = isOurs ? node.facts.slots * ahead - own.length : 0;
+        const free = Math.max(queue, freeSlots(node, own, runs));
         return [{ node, trusted: isTrustedNow(row.did, now), breaker: breakerAt(row.breaker, now), free }];
       });
     },

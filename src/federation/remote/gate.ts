@@ -20,8 +20,11 @@ export interface GateOptions {
   readonly home: Home;
   /** Asked again from time to time: trust may be taken back while a channel is open. An error is told to the caller. */
   readonly mayStay: (caller: Caller) => Result<null, string>;
-  /** Whether a caller may see and act on the sessions of a run. Sessions of the home's own runs are nobody's business. */
-  readonly maySee: (caller: Caller, run: RunId) => boolean;
+  /**
+   * Whether others may see and act on the sessions of a run: of those that gave this node work. What was started in this home itself
+   * is nobody's business.
+   */
+  readonly maySee: (run: RunId) => boolean;
   /** Whether what a caller says of who gave an answer is believed: a coordinator hands on what people say in rooms. */
   readonly speaksForOthers: (caller: Caller) => boolean;
   /** Whether passwords may be given from elsewhere. */
@@ -199,8 +202,7 @@ class Gate {
   async #onSession(session: SessionId, use: (host: HostConnection) => Promise<Reply>): Promise<Reply> {
     const parts = parseSessionId(session);
     // the same words for what is not there and what is not theirs
-    if (!parts.ok || !this.#options.maySee(this.#caller, parts.value.run))
-      return err({ kind: 'unknown-session', session });
+    if (!parts.ok || !this.#options.maySee(parts.value.run)) return err({ kind: 'unknown-session', session });
     const host = await this.#hostOf(session);
     return host === null ? err({ kind: 'unknown-session', session }) : use(host);
   }
@@ -217,7 +219,7 @@ class Gate {
   async #list(): Promise<HostedSession[]> {
     const lists = await Promise.all((await this.#connect()).map((host) => host.request({ kind: 'list', run: null })));
     const all = lists.flatMap((list) => (list.ok && list.value.kind === 'sessions' ? list.value.sessions : []));
-    return all.filter(({ run }) => this.#options.maySee(this.#caller, run));
+    return all.filter(({ run }) => this.#options.maySee(run));
   }
 
   /** A host that comes after the channel was opened is found as well. */
@@ -293,8 +295,7 @@ class Gate {
   async #startLog(id: number, log: LogRequest): Promise<Reply | null> {
     const parts = parseSessionId(log.session);
     const { session } = log;
-    if (!parts.ok || !this.#options.maySee(this.#caller, parts.value.run))
-      return err({ kind: 'unknown-session', session });
+    if (!parts.ok || !this.#options.maySee(parts.value.run)) return err({ kind: 'unknown-session', session });
     const { run, task, attempt } = parts.value;
     const path = recordingPath(this.#options.home, run, task, attempt);
     const host = log.follow ? await this.#hostOf(session) : null;

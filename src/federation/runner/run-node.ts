@@ -502,10 +502,12 @@ class NodeRunner {
     const spawn = buildSpawn(this.#options, order, work.session, work.grant.epoch, ready, work.agents);
     if (!spawn.ok) return this.#endUnstarted(work, spawn.error);
     this.#move(work, { kind: 'asked', startedAt: Date.now(), cwd: ready.cwd, seq: 0 });
+    work.isUnsent = true;
     this.#afterwards.push(() => {
       this.#connect();
-      this.#follow(work.grant.run);
       void (this.#connecting ?? Promise.resolve()).then(async () => {
+        work.isUnsent = false;
+        this.#follow(work.grant.run);
         const reply = await this.#host?.request({ kind: 'spawn', spawn: spawn.value });
         if (reply === undefined || reply.ok) return;
         const { error } = reply;
@@ -589,7 +591,8 @@ class NodeRunner {
 
   /** What became of sessions that were asked for before we were here, or before this host was. */
   async #reconcile(host: HostConnection): Promise<void> {
-    const asked = [...this.#works.values()].filter(({ state }) => state.kind === 'asked');
+    // What waits for this connection to be asked for is not there yet, and will be.
+    const asked = [...this.#works.values()].filter(({ state, isUnsent }) => state.kind === 'asked' && !isUnsent);
     if (asked.length === 0) return;
     const list = await host.request({ kind: 'list', run: null });
     if (!list.ok || list.value.kind !== 'sessions') return;

@@ -15,7 +15,11 @@ export function nodeWorktrees(home: Home): string {
  * not get another's files by naming it.
  */
 export function clonePath(home: Home, coordinator: string, repository: string): string {
-  return join(home.dir, 'node', 'clones', `${shortHash(`${coordinator} ${repository}`)}.git`);
+  return join(clonesDir(home), `${shortHash(`${coordinator} ${repository}`)}.git`);
+}
+
+export function clonesDir(home: Home): string {
+  return join(home.dir, 'node', 'clones');
 }
 
 /** What a coordinator has uploaded of a repository. */
