@@ -5,14 +5,9 @@ import { silentAfterMs } from '../../domain/fleet/liveness.ts';
 import type { Candidate } from '../../domain/fleet/place.ts';
 import { freeSlots } from '../../domain/fleet/slots.ts';
 import type { RunId } from '../../domain/ids.ts';
-import {
-  listFleetNodes,
-  writeBreaker,
-  writeHeardAt,
-  writeHeartbeat,
-  type FleetNodeRow,
-} from '../../storage/fleet-leases.ts';
+import { listFleetNodes, writeBreaker, writeHeardAt, type FleetNodeRow } from '../../storage/fleet-leases.ts';
 import { readFleetLink } from '../../storage/fleet.ts';
+import { writeHeartbeat } from '../../storage/nodes.ts';
 import type { Db } from '../../storage/open.ts';
 import { isTrusted } from '../trust.ts';
 
@@ -66,7 +61,7 @@ export function openNodes(db: Db, ownDid: Did, run: RunId): Nodes {
       const { did, node, userId, deviceId } = heartbeat.facts;
       const before = rows.get(did);
       const now = Date.now();
-      writeHeartbeat(db, heartbeat, room, now);
+      writeHeartbeat(db, { heartbeat, lane: room, seq: null, at: now });
       const breaker = before?.breaker ?? { kind: 'closed', failures: 0 };
       const latencyMs = before?.latencyMs ?? null;
       rows.set(did, { did, name: node, userId, deviceId, heartbeat, heardAt: now, writtenAt: now, breaker, latencyMs });

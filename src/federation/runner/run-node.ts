@@ -4,7 +4,7 @@ import { journalPath, type Home } from '../../config/home.ts';
 import type { Did } from '../../domain/fleet/did.ts';
 import { splitEpoch } from '../../domain/fleet/epoch.ts';
 import type { NodeFacts, NodeLoad, NodeMood } from '../../domain/fleet/facts.ts';
-import { nextHeartbeatIn } from '../../domain/fleet/liveness.ts';
+import { isWorthTelling, nextHeartbeatIn, type Announced } from '../../domain/fleet/liveness.ts';
 import type { GrantId, TaskOrder, TaskReport } from '../../domain/fleet/order.ts';
 import { sessionId, type RunId, type SessionId, type TaskId } from '../../domain/ids.ts';
 import { err, ok, type Result } from '../../domain/result.ts';
@@ -129,8 +129,7 @@ class NodeRunner {
   readonly #untold = new Map<RunId, number>();
   #tellTimer: NodeJS.Timeout | null = null;
   #heartbeat: NodeJS.Timeout | null = null;
-  #shown = '';
-  #wasDraining = false;
+  #told: Announced | null = null;
   #isOver = false;
   #words: NodeWords | null = null;
 
@@ -154,7 +153,7 @@ class NodeRunner {
     });
     const leases = setInterval(() => this.#endSilent(), leaseLookMs);
     if ([...this.#works.values()].some(({ state }) => state.kind === 'asked')) this.#connect();
-    this.#beat(true);
+    this.#beat();
     this.#wake();
     try {
       await this.#end.promise;
@@ -870,30 +869,29 @@ class NodeRunner {
 
   // Heartbeats ------------------------------------------------------------------------------------------------------------
 
-  #beat(isFirst: boolean): void {
+  #beat(): void {
     if (this.#isOver) return;
     this.#words = null;
     const { db, room } = this.#options;
     const { facts, mood } = this.#describe();
-    const shown = JSON.stringify({ facts, mood });
     const beat = db.transaction(() => {
-      if (isFirst || shown !== this.#shown)
+      if (isWorthTelling(this.#told, { facts, mood }))
         this.#speaker.say(room, 'machine', 'cis.node.heartbeat', this.#heartbeatWords());
       for (const device of this.#coordinators()) this.#beatTo(device);
     });
     beat.immediate();
-    this.#shown = shown;
-    this.#wasDraining = mood.draining;
+    this.#told = { facts, mood };
     for (const run of this.#runs.keys()) if (this.#hasWork(run)) this.#tellWork(run);
-    this.#heartbeat = setTimeout(() => this.#beat(false), nextHeartbeatIn(Math.random()));
+    this.#heartbeat = setTimeout(() => this.#beat(), nextHeartbeatIn(Math.random()));
   }
 
   /** `cis node drain` is told at once; what else changes, with the next heartbeat. */
   #lookForDrain(): void {
+    this.#words = null;
     const { draining } = this.#describe().mood;
-    if (this.#isOver || draining === this.#wasDraining) return;
+    if (this.#isOver || draining === this.#told?.mood.draining) return;
     if (this.#heartbeat !== null) clearTimeout(this.#heartbeat);
-    this.#beat(false);
+    this.#beat();
   }
 
   #hasWork(run: RunId): boolean {
