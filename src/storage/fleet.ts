@@ -115,10 +115,6 @@ export function followFleetRoom(db: Db, reader: string, room: string): void {
   follow.immediate();
 }
 
-export function leaveFleetRoom(db: Db, reader: string, room: string): void {
-  db.prepare('DELETE FROM fleet_rooms WHERE reader = ? AND room = ?').run(reader, room);
-}
-
 /** Ends what is kept for a reader. */
 export function forgetFleetReader(db: Db, reader: string): void {
   db.prepare('DELETE FROM fleet_rooms WHERE reader = ?').run(reader);
@@ -131,7 +127,7 @@ export function listFleetRooms(db: Db): string[] {
   return db.prepare('SELECT DISTINCT room FROM fleet_rooms').pluck().all() as string[];
 }
 
-/** Drops what every reader has taken, and what is old: the room still has it. */
+/** Drops what is old: the room still has it. */
 export function pruneFleetInbox(db: Db, before: number): void {
   db.prepare('DELETE FROM fleet_inbox WHERE at < ?').run(before);
   db.prepare('DELETE FROM fleet_device_inbox WHERE at < ?').run(before);

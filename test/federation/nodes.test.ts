@@ -4,11 +4,13 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { nodePaths } from '../../src/bridge/paths.ts';
 import { fingerprintOf, type Did } from '../../src/domain/fleet/did.ts';
 import { newTicketKeys, parseTicket, renderTicket, type Ticket } from '../../src/federation/node/ticket.ts';
-import { openHttp } from '../../src/matrix/http.ts';
-import { matrixFiles } from '../../src/matrix/secrets.ts';
+import { openHttp, type Http } from '../../src/matrix/http.ts';
+import { openRooms } from '../../src/matrix/rooms.ts';
+import { matrixFiles, readAccount } from '../../src/matrix/secrets.ts';
 import { loggedIn, makeRoom } from '../bridge/rooms.ts';
 import {
   installTimeoutMs,
+  must,
   sharedEngine,
   sharedInstall,
   startTestHomeserver,
@@ -38,6 +40,11 @@ async function until<T>(ask: () => Promise<T>, isSo: (value: T) => boolean): Pro
     const value = await ask();
     if (isSo(value)) return value;
   }
+}
+
+function clientOf({ home }: World): Http {
+  const account = must(readAccount(matrixFiles(home.dir)));
+  return openHttp(account?.homeserver ?? '', account?.accessToken ?? null);
 }
 
 interface ListedNode {
@@ -72,6 +79,9 @@ test('a ticket makes two homes trust each other, once; the node is seen, drained
   expect(joined).toMatchObject({ did: workerDid, room_id: room, trusts: bossDid, roles: ['worker', 'coordinator'] });
   await inviting.waitForText('joined with a ticket and is trusted');
   expect((await inviting.ended).code).toBe(0);
+  // As a coordinator it may give work in the room, which is kept from others there.
+  const levels = must(await openRooms(clientOf(boss)).powerLevels(room));
+  expect([levels.levelOf(workerUser), levels.levelOf(thirdUser)]).toEqual([50, 0]);
   expect((await json(boss, 'node', 'trust'))['trusted']).toMatchObject([
     {
       did: workerDid,

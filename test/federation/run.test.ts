@@ -2,6 +2,9 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { installTimeoutMs, startTestHomeserver, type TestHomeserver } from '../support/homeserver.ts';
+import type { CisEvent } from '../../src/domain/event.ts';
+import { joinAs, message, reply } from '../bridge/rooms.ts';
+import { fixture } from '../support/sessions.ts';
 import { beginCis, eventsOf, inDatabase, openDb, openFleetWorld, seen, type FleetWorld, type Member } from './world.ts';
 
 let server: TestHomeserver;
@@ -255,3 +258,36 @@ target_node = "node-b"
   const output = await fleet.coordinator.world.cis(['dag', 'output', 'hidden', 'use']);
   expect(output.stdout).toContain('9000');
 });
+
+test(
+  'a question on a node is shown here and answered from here, in a terminal or in the room',
+  { timeout: 120_000 },
+  async () => {
+    await using fleet = await openFleetWorld({ server, nodes: 2 });
+    await Promise.all(fleet.nodes.map((node) => node.start()));
+    const boss = fleet.coordinator.world;
+    const person = await server.user('ada-fleet');
+    await fleet.invite(person.userId, 50);
+    await using ada = await joinAs(person, fleet.room);
+    const asks = (id: string, node: string, question: string): string => {
+      const asked = JSON.stringify({ questions: [{ question, choices: ['Yes', 'No'] }] });
+      return `[[dag.tasks]]\nid = "${id}"\ntarget_node = "${node}"\ncommand = '''node ${fixture('asks-menu.mjs')} '${asked}''''\n`;
+    };
+    const dag = `[dag]\nname = "asks"\n${asks('first', 'node-a', 'Shall I?')}${asks('second', 'node-b', 'And I?')}`;
+    const run = fleet.begin(dag, '--run-id', 'asks', '--json');
+    const blocked = (task: string) => (event: CisEvent) => event.kind === 'task-blocked' && event.task === task;
+    await Promise.all([seen(boss, 'asks', blocked('first')), seen(boss, 'asks', blocked('second'))]);
+    const status = await boss.cis(['dag', 'status', 'asks', '--json']);
+    expect(status.stdout).toContain('Shall I?');
+    const answered = await boss.cis(['dag', 'unblock', 'asks:first', '--choose', '1']);
+    expect({ code: answered.code, stderr: answered.stderr }).toEqual({ code: 0, stderr: '' });
+    const question = await ada.seen(message('And I?'));
+    await reply(ada, fleet.room, question, 'no');
+    const ended = await run.ended;
+    expect({ code: ended.code, stderr: ended.stderr }).toEqual({ code: 0, stderr: '' });
+    const by = eventsOf(boss, 'asks').flatMap((event) =>
+      event.kind === 'session-unblocked' ? [event.source.via] : [],
+    );
+    expect(by).toHaveLength(2);
+  },
+);

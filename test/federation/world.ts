@@ -45,6 +45,8 @@ export interface FleetWorld extends AsyncDisposable {
   readonly nodes: readonly NodeMember[];
   /** Another home that is trusted by all, for take-overs. */
   member(name: string): Promise<Member>;
+  /** Invites somebody to the room, with a power level. */
+  invite(userId: string, level: number): Promise<void>;
   /** Runs a DAG of the coordinator on the nodes. */
   run(dag: string, ...args: readonly string[]): Promise<Ended>;
   /** Starts the same and returns at once. */
@@ -108,15 +110,22 @@ export async function openFleetWorld(options: FleetWorldOptions = {}): Promise<F
   const argsOf = (dag: string, args: readonly string[]): string[] => {
     return ['dag', 'run', writeDag(coordinator.world, dag), '--matrix', '--room', room, ...args];
   };
+  const invite = async (userId: string, level: number): Promise<void> => {
+    const rooms = openRooms(openHttp(server.url, readToken(coordinator.world)));
+    must(await rooms.invite(room, userId));
+    const levels = must(await rooms.readState(room, 'm.room.power_levels', '')) ?? {};
+    const users = { ...(levels['users'] as JsonObject), [userId]: level };
+    must(await rooms.writeState(room, 'm.room.power_levels', '', { ...levels, users }));
+  };
   return {
     server,
     room,
     coordinator,
     nodes,
+    invite,
     async member(name) {
       const member = await openMember(name, '');
-      const rooms = openRooms(openHttp(server.url, readToken(coordinator.world)));
-      must(await rooms.invite(room, member.userId));
+      await invite(member.userId, 50);
       return member;
     },
     run: (dag, ...args) => coordinator.world.cis(argsOf(dag, args)),

@@ -9,6 +9,7 @@ import type { Db } from '../../storage/open.ts';
 import { forgetTakenOver } from '../../storage/taken-over.ts';
 import { home } from '../context.ts';
 import { CommandError } from '../exit.ts';
+import { needCoordinatorRights } from './fleet.ts';
 import { openClient, orFail } from '../matrix/context.ts';
 
 /** Makes a run that another home started a run of this one, from what its room tells. */
@@ -28,6 +29,7 @@ export async function takeOverFromRoom(
   }
   const { rooms } = openClient();
   const { machines, encrypted } = orFail(await enterRoom(rooms, db, wanted), `cannot use the room ${wanted}`);
+  await needCoordinatorRights(wanted);
   const courier = openHomeCourier(home(), encrypted);
   if (!courier.ok) throw new CommandError('refused', courier.error);
   const recovered = await recoverRun({

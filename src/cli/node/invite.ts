@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { nodeName } from '../../federation/detect/detect.ts';
 import { newTicketKeys, renderTicket, type Ticket } from '../../federation/node/ticket.ts';
 import { readNodePid } from '../../federation/node/serve.ts';
+import { raiseLevel } from '../../matrix/raise-level.ts';
 import { readTicket, writeTicket } from '../../storage/tickets.ts';
 import type { Db } from '../../storage/open.ts';
 import type { TrustRole } from '../../storage/trust.ts';
@@ -54,6 +55,14 @@ async function invite(options: Options): Promise<void> {
   const guest = options.account && options.for === undefined ? await makeAccount() : null;
   const invited = options.for ?? guest?.userId ?? null;
   if (invited !== null) await inviteTo([room.room, room.machines], invited);
+  if (invited !== null && roles.includes('coordinator')) {
+    const raised = orFail(await raiseLevel(rooms, room.machines, invited, orderType), `cannot raise ${invited}`);
+    if (!raised) {
+      process.stderr.write(
+        `${invited} may not give work in ${wanted} until somebody with the right gives it the level for ${orderType}\n`,
+      );
+    }
+  }
   const self = { identity: needIdentity(), userId: account.userId, node: nodeName(config) };
   const ticket: Ticket = {
     ...newTicketKeys(),
@@ -78,6 +87,9 @@ async function invite(options: Options): Promise<void> {
   }
   db.close();
 }
+
+/** Rooms that cis makes let only those with a level send it. */
+const orderType = 'cis.dag.task.assigned';
 
 /** On a private homeserver of this home an account is made for whoever joins; null: that is not ours to do. */
 async function makeAccount(): Promise<{ readonly userId: string; readonly password: string } | null> {

@@ -103,6 +103,9 @@ interface Lease {
   /** Last told why no node takes it. */
   told: string;
   isRevoked: boolean;
+  /** How often a node was silent about it, and the one that is asked again. */
+  tries: number;
+  pinned: Did | null;
 }
 
 const flushGapMs = 100;
@@ -110,6 +113,8 @@ const flushGapMs = 100;
 const claimWindowMs = 250;
 /** A node that did not say within this time that it has what it was given. */
 const claimForMs = 10_000;
+/** So often the same node is asked for what it may have without our knowing. */
+const mostTries = 3;
 /** A node that has something, and free slots, and does not begin. */
 const startForMs = 60_000;
 /** What a node does not name is missing only after a while: what it says comes by two ways. */
@@ -670,6 +675,8 @@ class Fleet implements Workplace, WorkplaceConnection {
     const session = sessionId(run, words.task_id as TaskId, words.attempt);
     const lease = this.#leases.get(session);
     const report = readResultWords(words);
+    const kept = lease === undefined ? readLease(this.#options.db, session) : null;
+    if (kept?.epoch === words.epoch && isHolder(kept, did)) return; // it was taken before
     const why = this.#whyNot(lease, did, words.epoch, report);
     if (lease === undefined || report === null || why !== null) {
       const node = this.#nodes.nameOf(did);
@@ -847,9 +854,11 @@ class Fleet implements Workplace, WorkplaceConnection {
       return this.#lose(lease, did, `${node} does not have it any more`);
     }
     if (state.startedAt !== null) return;
-    if (state.heldAt === null && isIdempotent && this.#isPast(state.row, claimForMs, now)) {
+    if (state.heldAt === null && this.#isPast(state.row, claimForMs, now)) {
       this.#nodes.judge(did, { kind: 'failure', reason: 'it did not take what it was given' });
-      lease.refusals = { ...lease.refusals, [did]: 'it did not take it within 10 s' };
+      // It may have it all the same: what must not run twice goes to the same node again, which knows it by its name.
+      lease.tries += 1;
+      lease.pinned = isIdempotent || lease.tries >= mostTries ? null : did;
       return this.#requeue(lease, `${node} did not take it`);
     }
     const free = this.#nodes.find(did)?.heartbeat?.load.slotsFree ?? 0;
@@ -967,7 +976,8 @@ class Fleet implements Workplace, WorkplaceConnection {
     const { node, rollback } = this.#nodeOf(lease.task);
     if (node === undefined) throw new Error(`no task ${lease.task}`);
     const refusals = new Map(Object.entries(lease.refusals) as [Did, string][]);
-    return demandFor(db, settings, node.task, { rollback: rollback !== null, refusals });
+    const demand = demandFor(db, settings, node.task, { rollback: rollback !== null, refusals });
+    return lease.pinned === null ? demand : { ...demand, pinned: demand.pinned ?? lease.pinned };
   }
 
   #give(lease: Lease, did: Did, insteadOf: string | null, now: number): void {
@@ -1142,6 +1152,8 @@ function leaseOf({ task, attempt, session, epoch, state, refusals }: LeaseRow): 
     missingSince: null,
     told: '',
     isRevoked: false,
+    tries: 0,
+    pinned: null,
   };
 }
 

@@ -65,7 +65,8 @@ export function openNodes(db: Db, ownDid: Did, run: RunId): Nodes {
       const now = Date.now();
       writeHeartbeat(db, heartbeat, room, now);
       const breaker = before?.breaker ?? { kind: 'closed', failures: 0 };
-      rows.set(did, { did, name: node, userId, deviceId, heartbeat, heardAt: now, writtenAt: now, breaker });
+      const latencyMs = before?.latencyMs ?? null;
+      rows.set(did, { did, name: node, userId, deviceId, heartbeat, heardAt: now, writtenAt: now, breaker, latencyMs });
       return before === undefined || now - before.heardAt > silentAfterMs;
     },
     heard(did) {
@@ -91,7 +92,7 @@ export function openNodes(db: Db, ownDid: Did, run: RunId): Nodes {
     candidates(heldBy, now) {
       return [...rows.values()].flatMap((row): Candidate[] => {
         if (row.heartbeat === null) return [];
-        const node: KnownNode = { ...row.heartbeat, heardAt: heardAt(row, now), latencyMs: null };
+        const node: KnownNode = { ...row.heartbeat, heardAt: heardAt(row, now), latencyMs: row.latencyMs };
         const free = freeSlots(node, heldBy(row.did), runs);
         return [{ node, trusted: isTrustedNow(row.did, now), breaker: breakerAt(row.breaker, now), free }];
       });

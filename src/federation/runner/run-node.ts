@@ -128,6 +128,7 @@ class NodeRunner {
   #tellTimer: NodeJS.Timeout | null = null;
   #heartbeat: NodeJS.Timeout | null = null;
   #shown = '';
+  #wasDraining = false;
   #isOver = false;
   #words: NodeWords | null = null;
 
@@ -145,7 +146,10 @@ class NodeRunner {
     pruneNodeWork(db, Date.now() - keepForMs);
     this.#load();
     signal.addEventListener('abort', () => this.#end.resolve(), { once: true });
-    using _ = watchCommits(db, home.database, () => this.#wake());
+    using _ = watchCommits(db, home.database, () => {
+      this.#wake();
+      this.#lookForDrain();
+    });
     const leases = setInterval(() => this.#endSilent(), leaseLookMs);
     if ([...this.#works.values()].some(({ state }) => state.kind === 'asked')) this.#connect();
     this.#beat(true);
@@ -853,8 +857,17 @@ class NodeRunner {
     });
     beat.immediate();
     this.#shown = shown;
+    this.#wasDraining = mood.draining;
     for (const run of this.#runs.keys()) if (this.#hasWork(run)) this.#tellWork(run);
     this.#heartbeat = setTimeout(() => this.#beat(false), nextHeartbeatIn(Math.random()));
+  }
+
+  /** `cis node drain` is told at once; what else changes, with the next heartbeat. */
+  #lookForDrain(): void {
+    const { draining } = this.#describe().mood;
+    if (this.#isOver || draining === this.#wasDraining) return;
+    if (this.#heartbeat !== null) clearTimeout(this.#heartbeat);
+    this.#beat(false);
   }
 
   #hasWork(run: RunId): boolean {
