@@ -3,6 +3,9 @@ import type { MatrixFailure } from './failure.ts';
 import { isObject } from './http.ts';
 import type { Rooms } from './port.ts';
 
+/** What a coordinator must be able to send. */
+export const orderType = 'cis.dag.task.assigned';
+
 const levelsType = 'm.room.power_levels';
 
 /** Gives a user the level that an event of this type takes, unless it has it. False: we may not. */

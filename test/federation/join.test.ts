@@ -7,6 +7,11 @@ import { answerJoin, hearWelcome, makeJoin, joinType, welcomeType } from '../../
 import { launchdUnit, systemdUnit } from '../../src/federation/node/service.ts';
 import { newTicketKeys, type Ticket } from '../../src/federation/node/ticket.ts';
 import { judgeOrder, policyOf } from '../../src/federation/policy.ts';
+import type { Task } from '../../src/domain/dag.ts';
+import type { Did } from '../../src/domain/fleet/did.ts';
+import type { TaskOrder } from '../../src/domain/fleet/order.ts';
+import { judgeOrderOf } from '../../src/federation/node/judge.ts';
+import { settingsOf, taskOf } from '../support/runs.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import { deviceLane, signContent, type Received } from '../../src/federation/sign.ts';
 import { listToDevice } from '../../src/storage/fleet.ts';
@@ -125,13 +130,39 @@ test('directories are offered with their links resolved: a link does not lead ou
   const policy = policyOf(loaded.value.config);
   const ask = (dir: string): boolean => {
     const action = { kind: 'command', command: 'make', shell: 'sh' } as const;
-    return judgeOrder(policy, { action, agent: null, rollback: [], env: {}, dir }).ok;
+    return judgeOrder(policy, { action, agent: null, rollback: [], env: {}, dir, answersOf: null }).ok;
   };
   expect(ask(join(base, 'offered', 'inside'))).toBe(true);
   expect(ask(join(base, 'linked', 'inside', 'not', 'yet'))).toBe(true);
   expect(ask(join(base, 'offered', 'out'))).toBe(false);
   expect(ask(join(base, 'offered', 'out', 'ssh'))).toBe(false);
   expect(ask('/etc')).toBe(false);
+});
+
+test('an order is judged by all that decides what runs; one of the own home is not judged', async () => {
+  using node = makeNode('a');
+  const env = { CIS_NODE_AGENTS: 'codex', CIS_NODE_POLICY_DENY_COMMANDS: '*curl*' };
+  const loaded = await loadConfig({ env, cwd: node.home.dir, home: node.home });
+  if (!loaded.ok) throw new Error('a mistake in the config');
+  const judge = judgeOrderOf(policyOf(loaded.value.config), node.identity.did);
+  const stranger = 'did:key:z6MkhaXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2doK' as Did;
+  const order = (task: Task, env: Record<string, string> = {}): TaskOrder => {
+    const { run, dag, vars, defaultAgent, agentMode, matrix } = settingsOf([task], { defaultAgent: 'claude' });
+    return { run, attempt: 1, task, dag: { ...dag, env }, vars, defaultAgent, agentMode, matrix, upstream: {} };
+  };
+  const ask = (one: TaskOrder, by: Did = stranger): string => {
+    const judged = judge(one, by);
+    return judged.ok ? 'taken' : `${judged.error.errorClass}: ${judged.error.reason}`;
+  };
+  const plain = taskOf('a');
+  const agent: Task = { ...plain, action: { kind: 'agent', prompt: 'do it', config: {} } };
+  expect(ask(order(plain))).toBe('taken');
+  expect(ask(order(agent))).toContain('policy: this node does not run claude');
+  expect(ask(order(plain, { LD_PRELOAD: 'x' }))).toContain('policy: this node does not let others set LD_PRELOAD');
+  expect(ask(order({ ...plain, env: { PATH: 'x' } }))).toContain('set PATH');
+  expect(ask(order({ ...plain, rollback: ['curl x'] }))).toContain('rollback 1 matches "*curl*"');
+  expect(ask(order({ ...plain, workDir: '/etc' }))).toContain('does not offer /etc');
+  expect(ask(order(agent, { PATH: 'x' }), node.identity.did)).toBe('taken');
 });
 
 describe('a unit file', () => {

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { nodeName } from '../../federation/detect/detect.ts';
 import { newTicketKeys, renderTicket, type Ticket } from '../../federation/node/ticket.ts';
 import { readNodePid } from '../../federation/node/serve.ts';
-import { raiseLevel } from '../../matrix/raise-level.ts';
+import { orderType, raiseLevel } from '../../matrix/raise-level.ts';
 import { readTicket, writeTicket } from '../../storage/tickets.ts';
 import type { Db } from '../../storage/open.ts';
 import type { TrustRole } from '../../storage/trust.ts';
@@ -87,9 +87,6 @@ async function invite(options: Options): Promise<void> {
   }
   db.close();
 }
-
-/** Rooms that cis makes let only those with a level send it. */
-const orderType = 'cis.dag.task.assigned';
 
 /** On a private homeserver of this home an account is made for whoever joins; null: that is not ours to do. */
 async function makeAccount(): Promise<{ readonly userId: string; readonly password: string } | null> {
