@@ -33,6 +33,7 @@ export async function takeOverFromRoom(
   const courier = openHomeCourier(home(), encrypted);
   if (!courier.ok) throw new CommandError('refused', courier.error);
   const recovered = await recoverRun({
+    home: home(),
     db,
     rooms,
     run: run.value,

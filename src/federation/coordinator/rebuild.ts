@@ -1,6 +1,7 @@
 import type { Did } from '../../domain/fleet/did.ts';
 import { coordinatorEpochAbove } from '../../domain/fleet/epoch.ts';
 import type { TaskReport } from '../../domain/fleet/order.ts';
+import type { LargeRef } from '../../domain/fleet/travel.ts';
 import { sessionId, type RunId, type SessionId, type TaskId } from '../../domain/ids.ts';
 import type { TaskStateKind } from '../../domain/task.ts';
 import type { MachineContent, MachineEvent } from '../../matrix/events/index.ts';
@@ -33,6 +34,9 @@ export interface PastLease {
   readonly did: Did | null;
 }
 
+/** The order of an attempt: its text, or where in the media store that lies. */
+export type PastOrder = string | LargeRef;
+
 /** A run as its room tells it. */
 export interface PastRun {
   readonly created: MachineContent<'cis.dag.run.created'>;
@@ -44,6 +48,8 @@ export interface PastRun {
   readonly end: 'completed' | 'failed' | 'aborted' | null;
   readonly tasks: ReadonlyMap<TaskId, PastTask>;
   readonly leases: ReadonlyMap<SessionId, PastLease>;
+  /** The newest of each attempt. */
+  readonly orders: ReadonlyMap<SessionId, PastOrder>;
   /** Of attempts that count: what their nodes reported under the epoch that was theirs. */
   readonly reports: ReadonlyMap<SessionId, { readonly did: Did; readonly report: TaskReport }>;
 }
@@ -62,6 +68,7 @@ export function rebuildRun(run: RunId, history: readonly PastEvent[]): PastRun |
   const epochs: number[] = [];
   const tasks = new Map<TaskId, PastTask>();
   const leases = new Map<SessionId, PastLease>();
+  const orders = new Map<SessionId, PastOrder>();
   const results: { did: Did; words: MachineContent<'cis.dag.task.result'>['results'][number] }[] = [];
 
   const grant = (did: Did | null, one: { task_id: string; attempt: number; epoch: number }): void => {
@@ -105,7 +112,11 @@ export function rebuildRun(run: RunId, history: readonly PastEvent[]): PastRun |
         break;
       case 'cis.dag.task.assigned':
         if (event.content.run_id !== run || !isCurrent(past)) break;
-        for (const one of event.content.assignments) grant(one.to === '*' ? null : (one.to as Did), one);
+        for (const one of event.content.assignments) {
+          grant(one.to === '*' ? null : (one.to as Did), one);
+          const order = one.order ?? one.order_media;
+          if (order !== undefined) orders.set(sessionId(run, one.task_id as TaskId, one.attempt), order);
+        }
         break;
       case 'cis.dag.task.granted':
         if (event.content.run_id !== run || !isCurrent(past)) break;
@@ -141,7 +152,7 @@ export function rebuildRun(run: RunId, history: readonly PastEvent[]): PastRun |
     reports.set(session, { did, report });
   }
   const nextEpoch = Math.max(coordinatorEpochAbove(epochs, highest), highest + 1);
-  return { created, coordinator, nextEpoch, isStarted, pausedBy, end, tasks, leases, reports };
+  return { created, coordinator, nextEpoch, isStarted, pausedBy, end, tasks, leases, orders, reports };
 }
 
 function lastWord(type: string): 'completed' | 'failed' | 'aborted' {

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { Home } from '../../config/home.ts';
 import type { Dag } from '../../domain/dag.ts';
 import type { Did } from '../../domain/fleet/did.ts';
 import type { CisEvent } from '../../domain/event.ts';
@@ -28,10 +29,12 @@ import { signedContent } from '../../bridge/carry.ts';
 import { verifyContent } from '../sign.ts';
 import { isTrusted } from '../trust.ts';
 import type { Courier } from '../travel/courier.ts';
+import { recoverWork } from './recover-work.ts';
 import { rebuildRun, type PastEvent, type PastRun, type PastTask } from './rebuild.ts';
 import { readerOf } from './fleet.ts';
 
 export interface RecoverOptions {
+  readonly home: Home;
   readonly db: Db;
   readonly rooms: Rooms;
   readonly run: RunId;
@@ -61,9 +64,12 @@ export async function recoverRun(options: RecoverOptions): Promise<Result<RunSet
   if (!settings.ok) return settings;
   const full = await withTexts(options.courier, past);
   if (!full.ok) return full;
+  const repositories = await recoverWork(options, settings.value.dag, past);
+  if (!repositories.ok) return repositories;
   removeRun(db, run); // what this home knew of it is older than what the room tells
   forgetFleetReader(db, readerOf(run));
-  if (!createRun(db, { ...settings.value, room: wanted }).ok) return err(`run ${run} is there already`);
+  if (!createRun(db, { ...settings.value, repositories: repositories.value, room: wanted }).ok)
+    return err(`run ${run} is there already`);
   writeHistory(options, settings.value, full.value, history.value);
   return settings;
 }

@@ -18,6 +18,11 @@ export function clonePath(home: Home, coordinator: string, repository: string): 
   return join(clonesDir(home), `${shortHash(`${coordinator} ${repository}`)}.git`);
 }
 
+/** The repository of a run that was taken over from another machine, on which it cannot be had as it was. */
+export function recoveredPath(home: Home, run: string, repository: string): string {
+  return join(home.dir, 'travel', 'repositories', run, `${shortHash(repository)}.git`);
+}
+
 export function clonesDir(home: Home): string {
   return join(home.dir, 'node', 'clones');
 }

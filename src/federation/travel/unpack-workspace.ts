@@ -60,7 +60,7 @@ export function unpackWorkspace(options: UnpackOptions): Promise<Result<Unpacked
 const commitName = /^[0-9a-f]{40}([0-9a-f]{24})?$/;
 
 /** It comes from another machine: nothing of it may be taken for an option or lead out of the worktree. */
-function checkSource({ repository, prefix, start, published, layers }: WorkspaceSource): TravelError | null {
+export function checkSource({ repository, prefix, start, published, layers }: WorkspaceSource): TravelError | null {
   const commits = [start, ...(published === undefined ? [] : [published]), ...layers.map((one) => one.commit)];
   const required = layers.flatMap((one) => one.requires);
   const isFine =
