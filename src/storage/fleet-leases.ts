@@ -192,16 +192,6 @@ export function listFleetNodes(db: Db): FleetNodeRow[] {
   }));
 }
 
-/** Keeps what a heartbeat says; what is known of the node's failures stays. */
-export function writeHeartbeat(db: Db, heartbeat: Heartbeat, room: string | null, heardAt: number): void {
-  const { did, node, userId, deviceId } = heartbeat.facts;
-  db.prepare(
-    `INSERT INTO fleet_nodes (did, name, user_id, device_id, room, facts, heard_at) VALUES (?, ?, ?, ?, ?, ?, ?)
-     ON CONFLICT (did) DO UPDATE SET name = excluded.name, user_id = excluded.user_id, device_id = excluded.device_id,
-       room = coalesce(excluded.room, room), facts = excluded.facts, heard_at = excluded.heard_at`,
-  ).run(did, node, userId, deviceId, room, toJson(heartbeat), heardAt);
-}
-
 export function writeHeardAt(db: Db, did: Did, heardAt: number): void {
   db.prepare('UPDATE fleet_nodes SET heard_at = ? WHERE did = ?').run(heardAt, did);
 }

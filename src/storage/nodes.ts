@@ -56,9 +56,10 @@ function fromRaw({ room, facts, heard_at, breaker, latency_ms, seqs }: RawNode):
 
 export interface HeardHeartbeat {
   readonly heartbeat: Heartbeat;
-  /** The room, or `to-device`. */
-  readonly lane: string;
-  readonly seq: number;
+  /** The room, or `to-device`; null: it does not matter. */
+  readonly lane: string | null;
+  /** Its number in the lane; null: whoever heard it has seen to the order. */
+  readonly seq: number | null;
   /** By the clock of this machine. */
   readonly at: number;
 }
@@ -70,12 +71,14 @@ export interface HeardHeartbeat {
 export function writeHeartbeat(db: Db, { heartbeat, lane, seq, at }: HeardHeartbeat): boolean {
   const { did, node, userId, deviceId } = heartbeat.facts;
   const before = readNode(db, did);
-  if (before !== null && seq <= (before.seqs[lane] ?? 0)) return false;
-  const isRoom = lane.startsWith('!');
-  if (before !== null && isRoom && before.lane !== lane && at < before.node.heardAt) return false;
+  const isRoom = lane?.startsWith('!') === true;
+  if (before !== null && seq !== null && lane !== null) {
+    if (seq <= (before.seqs[lane] ?? 0)) return false;
+    if (isRoom && before.lane !== lane && at < before.node.heardAt) return false;
+  }
   const room = isRoom ? lane : (before?.room ?? null);
-  const seqs = { ...before?.seqs, [lane]: seq };
-  const facts: Stored = { ...heartbeat, lane };
+  const seqs = lane === null || seq === null ? (before?.seqs ?? {}) : { ...before?.seqs, [lane]: seq };
+  const facts: Stored = seq === null || lane === null ? heartbeat : { ...heartbeat, lane };
   db.prepare(
     `INSERT INTO fleet_nodes (did, name, user_id, device_id, room, facts, heard_at, seqs)
      VALUES (@did, @node, @userId, @deviceId, @room, @facts, @at, @seqs)
@@ -83,10 +86,6 @@ export function writeHeartbeat(db: Db, { heartbeat, lane, seq, at }: HeardHeartb
        heard_at = max(heard_at, @at), seqs = @seqs`,
   ).run({ did, node, userId, deviceId, room, facts: toJson(facts), at, seqs: toJson(seqs) });
   return true;
-}
-
-export function writeBreaker(db: Db, did: Did, breaker: Breaker): void {
-  db.prepare('UPDATE fleet_nodes SET breaker = ? WHERE did = ?').run(toJson(breaker), did);
 }
 
 export function writeLatency(db: Db, did: Did, ms: number): void {

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { installTimeoutMs } from '../support/homeserver.ts';
 import type { World } from '../support/world.ts';
-import { openFleetWorld, type FleetWorld } from './world.ts';
+import { readDraining } from '../../src/storage/nodes.ts';
+import { beginCis, inDatabase, openFleetWorld, seen, type FleetWorld } from './world.ts';
 
 let fleet: FleetWorld;
 beforeAll(async () => {
@@ -82,4 +83,28 @@ test('nodes are pinged, tried end to end and explained; what is wrong with one i
     trusted: true,
     latency_ms: expect.any(Number) as number,
   });
+}, 240_000);
+
+test('a node with work is not stopped without a word; it is drained first, and the work comes to its end', async () => {
+  const { coordinator } = fleet;
+  const [good] = fleet.nodes;
+  if (good === undefined) throw new Error('a node is needed');
+  const ask = `printf 'Go on? [y/n] '; read -r answer; echo "$answer" > "$CIS_OUTPUT"`;
+  const dag = `[dag]\nname = "held"\n[[dag.tasks]]\nid = "ask"\ntarget_node = "${good.name}"\ncommand = '''${ask}'''\n`;
+  const run = fleet.begin(dag, '--run-id', 'held');
+  await seen(coordinator.world, 'held', ({ kind }) => kind === 'task-blocked');
+  const status = await json(good.world, ['node', 'status']);
+  expect(status.value).toMatchObject({ work: [{ session_id: 'held:ask', state: 'asked' }], draining: false });
+  const refused = await good.world.cis(['node', 'stop']);
+  expect([refused.code, refused.stderr]).toEqual([6, expect.stringContaining('the node has work: held:ask')]);
+
+  const stopping = beginCis(good.world, ['node', 'stop', '--wait', '--json']);
+  await inDatabase(good.world, (db) => (readDraining(db) ? true : null));
+  const unblocked = await coordinator.world.cis(['dag', 'unblock', 'held:ask', 'y']);
+  expect([unblocked.code, unblocked.stderr]).toEqual([0, '']);
+  expect((await run.ended).code).toBe(0);
+  const stopped = await stopping.ended;
+  expect([stopped.code, JSON.parse(stopped.stdout)]).toEqual([0, { stopped: expect.any(Number), left: [] }]);
+  expect(good.pid()).toBeNull();
+  expect((await json(good.world, ['node', 'status'])).value).toMatchObject({ pid: null, draining: false, work: [] });
 }, 240_000);

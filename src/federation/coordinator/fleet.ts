@@ -15,6 +15,7 @@ import { err, ok, type Result } from '../../domain/result.ts';
 import type { RunSettings } from '../../domain/run.ts';
 import type { KillCause } from '../../domain/session.ts';
 import type { Task } from '../../domain/dag.ts';
+import { isDiskTrouble } from '../../executor/disk-trouble.ts';
 import { openContext, type Context } from '../../executor/context.ts';
 import { noOutput } from '../../executor/output.ts';
 import type { Leavings, Survey, Workplace, WorkplaceConnection, WorkplaceListeners } from '../../executor/workplace.ts';
@@ -43,6 +44,7 @@ import {
   type LeaseRow,
   type LeaseState,
 } from '../../storage/fleet-leases.ts';
+import { readDevice } from '../../storage/device.ts';
 import type { Db } from '../../storage/open.ts';
 import { isLaneWaiting, readOutboxState } from '../../storage/outbox.ts';
 import { noteTakenOver } from '../../storage/taken-over.ts';
@@ -122,6 +124,10 @@ const missingForMs = 10_000;
 /** Nodes that were there before us answer within this time. */
 const discoverForMs = 2_000;
 const offerAgainMs = 30_000;
+/** How many times its slots a node may have while attempts are shorter than what it takes to say a word about them. */
+const slotsAhead = 3;
+const quickMs = 500;
+const quickLimitedMs = 5_000;
 const aliveEveryMs = 15_000;
 const lookEveryMs = 500;
 export const leaseMs = 120_000;
@@ -155,6 +161,8 @@ class Fleet implements Workplace, WorkplaceConnection {
   /** The row of the event that introduced us. */
   #introduced: number | null = null;
   #aliveAt = -Infinity;
+  /** How long attempts of the run took lately; long ones count at once. */
+  #usualMs: number | null = null;
   #releases: { readonly grant: GrantId; readonly cause: KillCause; readonly reason: string }[] = [];
   #arrivals: (() => void)[] = [];
   #entries: JournalEntry[] = [];
@@ -306,7 +314,15 @@ class Fleet implements Workplace, WorkplaceConnection {
     if (this.#listeners === null) return;
     this.#turn ??= setImmediate(() => {
       this.#turn = null;
-      this.#runTurn();
+      try {
+        this.#runTurn();
+      } catch (error) {
+        if (!isDiskTrouble(error)) throw error;
+        // Nothing of the turn was written: whoever carries the run on takes it again.
+        const listeners = this.#listeners;
+        this.#listeners = null;
+        listeners?.failed(error.message);
+      }
     });
   }
 
@@ -694,6 +710,7 @@ class Fleet implements Workplace, WorkplaceConnection {
     if (report.startedAt !== undefined) this.#noteRunning(lease, 0, report.startedAt);
     const isNodes = report.errorClass === 'infra' && report.end.kind !== 'lost';
     this.#nodes.judge(did, isNodes ? { kind: 'failure', reason: report.reason ?? 'infra' } : { kind: 'success' });
+    this.#noteDuration(report);
     if (report.output.media === undefined) return this.#end(lease, report, did);
     lease.state = { kind: 'fetching', did, report };
     this.#save(lease);
@@ -927,7 +944,7 @@ class Fleet implements Workplace, WorkplaceConnection {
   #placeAll(queued: readonly Lease[]): { readonly lease: Lease; readonly to: Did | '*' }[] {
     if (queued.length === 0) return [];
     const now = Date.now();
-    const candidates = this.#nodes.candidates((did) => this.#heldBy(did), now);
+    const candidates = this.#nodes.candidates((did) => this.#heldBy(did), now, this.#isQuick() ? slotsAhead : 1);
     const byPriority = queued.toSorted((a, b) => this.#priorityOf(b) - this.#priorityOf(a));
     let take = this.#fairShare(candidates, queued.length);
     const given: { lease: Lease; to: Did | '*' }[] = [];
@@ -947,6 +964,18 @@ class Fleet implements Workplace, WorkplaceConnection {
       }
     }
     return given;
+  }
+
+  /** Attempts are over before the next word about them could be said: then nodes are given some to go on with meanwhile. */
+  #isQuick(): boolean {
+    const { db } = this.#options;
+    return this.#usualMs !== null && this.#usualMs < (readDevice(db)?.limit == null ? quickMs : quickLimitedMs);
+  }
+
+  #noteDuration({ startedAt, endedAt }: TaskReport): void {
+    if (startedAt === undefined) return;
+    const took = Math.max(0, endedAt - startedAt);
+    this.#usualMs = this.#usualMs === null ? took : Math.max(took, this.#usualMs * 0.8 + took * 0.2);
   }
 
   #priorityOf(lease: Lease): number {

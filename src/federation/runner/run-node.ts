@@ -4,14 +4,15 @@ import { journalPath, type Home } from '../../config/home.ts';
 import type { Did } from '../../domain/fleet/did.ts';
 import { splitEpoch } from '../../domain/fleet/epoch.ts';
 import type { NodeFacts, NodeLoad, NodeMood } from '../../domain/fleet/facts.ts';
-import { nextHeartbeatIn } from '../../domain/fleet/liveness.ts';
+import { isWorthTelling, nextHeartbeatIn, type Announced } from '../../domain/fleet/liveness.ts';
 import type { GrantId, TaskOrder, TaskReport } from '../../domain/fleet/order.ts';
 import { sessionId, type RunId, type SessionId, type TaskId } from '../../domain/ids.ts';
-import type { Result } from '../../domain/result.ts';
+import { err, ok, type Result } from '../../domain/result.ts';
 import { agentOf } from '../../domain/run.ts';
 import type { KillCause, SessionEnd } from '../../domain/session.ts';
 import { openAgents } from '../../executor/agents.ts';
 import { closeSession } from '../../executor/close-session.ts';
+import { isDiskTrouble } from '../../executor/disk-trouble.ts';
 import { definedOnly } from '../../executor/local-workplace.ts';
 import { readJournal } from '../../host/journal.ts';
 import type { MachineContent } from '../../matrix/events/index.ts';
@@ -94,6 +95,7 @@ const claimWithinMs = 100;
 /** An offer that nobody granted. */
 const offerForMs = 15_000;
 const leaseLookMs = 2_000;
+const writeAgainMs = 2_000;
 const keepForMs = 14 * 24 * 3600_000;
 const reader = 'node';
 
@@ -127,8 +129,7 @@ class NodeRunner {
   readonly #untold = new Map<RunId, number>();
   #tellTimer: NodeJS.Timeout | null = null;
   #heartbeat: NodeJS.Timeout | null = null;
-  #shown = '';
-  #wasDraining = false;
+  #told: Announced | null = null;
   #isOver = false;
   #words: NodeWords | null = null;
 
@@ -152,7 +153,7 @@ class NodeRunner {
     });
     const leases = setInterval(() => this.#endSilent(), leaseLookMs);
     if ([...this.#works.values()].some(({ state }) => state.kind === 'asked')) this.#connect();
-    this.#beat(true);
+    this.#beat();
     this.#wake();
     try {
       await this.#end.promise;
@@ -188,10 +189,30 @@ class NodeRunner {
       try {
         this.#runTurn();
       } catch (error) {
+        if (isDiskTrouble(error)) return this.#beginAnew(error);
         this.#isOver = true;
         this.#end.reject(error);
       }
     });
+  }
+
+  /** Nothing of the turn was written: what is on disk counts, and is read again once the disk may have room. */
+  #beginAnew(error: Error): void {
+    this.#options.say(`this home cannot be written (${error.message}): tried again in a while`);
+    this.#turn = setImmediate(() => {}); // no turns meanwhile
+    setTimeout(() => {
+      this.#turn = null;
+      this.#works.clear();
+      this.#runs.clear();
+      this.#journal = [];
+      this.#arrivals = [];
+      this.#afterwards = [];
+      this.#claims = [];
+      this.#givebacks = [];
+      this.#load();
+      this.#host?.[Symbol.dispose](); // the next connection tells what became of what was asked for
+      this.#wake();
+    }, writeAgainMs).unref();
   }
 
   /** One turn: all that came in, what follows from it, and what is to be told, in one transaction; then it is done. */
@@ -395,7 +416,7 @@ class NodeRunner {
     if (mood.draining) return { errorClass: 'infra', reason: 'it is draining' };
     if (mood.unable.length > 0) return { errorClass: 'infra', reason: mood.unable.join('; ') };
     if (order === null) return null; // judged when it is there
-    const judged = judge(order, coordinator);
+    const judged = attempt(() => judge(order, coordinator));
     return judged.ok ? null : judged.error;
   }
 
@@ -498,8 +519,12 @@ class NodeRunner {
   }
 
   #ask(work: Work, order: TaskOrder, ready: Ready): void {
-    work.agents = this.#agentsOf(order);
-    const spawn = buildSpawn(this.#options, order, work.session, work.grant.epoch, ready, work.agents);
+    const built = attempt(() => {
+      work.agents = this.#agentsOf(order);
+      return ok(buildSpawn(this.#options, order, work.session, work.grant.epoch, ready, work.agents));
+    });
+    if (!built.ok) return this.#giveBack(work, built.error);
+    const spawn = built.value;
     if (!spawn.ok) return this.#endUnstarted(work, spawn.error);
     this.#move(work, { kind: 'asked', startedAt: Date.now(), cwd: ready.cwd, seq: 0 });
     work.isUnsent = true;
@@ -844,30 +869,29 @@ class NodeRunner {
 
   // Heartbeats ------------------------------------------------------------------------------------------------------------
 
-  #beat(isFirst: boolean): void {
+  #beat(): void {
     if (this.#isOver) return;
     this.#words = null;
     const { db, room } = this.#options;
     const { facts, mood } = this.#describe();
-    const shown = JSON.stringify({ facts, mood });
     const beat = db.transaction(() => {
-      if (isFirst || shown !== this.#shown)
+      if (isWorthTelling(this.#told, { facts, mood }))
         this.#speaker.say(room, 'machine', 'cis.node.heartbeat', this.#heartbeatWords());
       for (const device of this.#coordinators()) this.#beatTo(device);
     });
     beat.immediate();
-    this.#shown = shown;
-    this.#wasDraining = mood.draining;
+    this.#told = { facts, mood };
     for (const run of this.#runs.keys()) if (this.#hasWork(run)) this.#tellWork(run);
-    this.#heartbeat = setTimeout(() => this.#beat(false), nextHeartbeatIn(Math.random()));
+    this.#heartbeat = setTimeout(() => this.#beat(), nextHeartbeatIn(Math.random()));
   }
 
   /** `cis node drain` is told at once; what else changes, with the next heartbeat. */
   #lookForDrain(): void {
+    this.#words = null;
     const { draining } = this.#describe().mood;
-    if (this.#isOver || draining === this.#wasDraining) return;
+    if (this.#isOver || draining === this.#told?.mood.draining) return;
     if (this.#heartbeat !== null) clearTimeout(this.#heartbeat);
-    this.#beat(false);
+    this.#beat();
   }
 
   #hasWork(run: RunId): boolean {
@@ -909,6 +933,17 @@ class NodeRunner {
       this.#stop(work, 'superseded');
     }
     this.#wake();
+  }
+}
+
+/** An order that is not as orders are, or a machine that has no room for its files, is no reason to fall. */
+function attempt<T>(make: () => Result<T, Refused>): Result<T, Refused> {
+  try {
+    return make();
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    const isMachine = error instanceof Error && 'code' in error;
+    return err({ errorClass: isMachine ? 'infra' : 'task', reason });
   }
 }
 
