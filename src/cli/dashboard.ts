@@ -1,6 +1,6 @@
 import { ReadStream, WriteStream } from 'node:tty';
 import type { Command } from 'commander';
-import { home, openScreenRedactor, readConfig } from './context.ts';
+import { home, openHomeRedactor, readConfig } from './context.ts';
 import { CommandError } from './exit.ts';
 
 export function command(into: Command): Command {
@@ -20,13 +20,13 @@ async function dashboard(flags: { readonly room?: string }): Promise<void> {
   const { config } = await readConfig();
   const detach = (await import('../host/keys.ts')).parseKeys(config.attach.detach);
   if (!detach.ok) throw new CommandError('usage', `[attach] detach: ${detach.error}`);
-  const mask = await openScreenRedactor(config);
   const { openToWrite } = await import('./dag/open-storage.ts');
   const { openLocalSource } = await import('./dashboard/local-source.ts');
   const { openActions } = await import('./dashboard/actions.ts');
   const { openDashboard } = await import('../ui/dashboard/open-dashboard.ts');
   const { lookFor } = await import('../ui/style.ts');
   const db = openToWrite(home()); // there may be none yet, and then there is one to watch
+  const mask = await openHomeRedactor(config, db);
   try {
     await openDashboard({
       stdin,

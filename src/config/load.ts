@@ -33,7 +33,7 @@ export async function loadConfig(request: LoadRequest): Promise<Result<LoadedCon
   const layers: Layer[] = [];
   for (const file of findFiles(request)) {
     const { readLayer } = await import('./layer.ts');
-    const layer = readLayer(file, await isForeign(file, request.home));
+    const layer = await readLayer(file, await isForeign(file, request.home));
     if (layer.ok) layers.push({ ...layer.value, origin: { kind: file.kind, path: file.path } });
     else problems.push(...layer.error);
   }

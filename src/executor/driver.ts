@@ -397,10 +397,20 @@ export class Driver {
       this.#finish(this.#endOfWrite(written.error));
       return false;
     }
-    if (written.value.length > 0) this.#options.show(written.value);
+    if (written.value.length > 0) process.nextTick(() => this.#show(written.value));
     if (this.#decided) this.#connection?.poke();
     this.#decided = false;
     return true;
+  }
+
+  /** After the turn, and after its spawns were sent: the host starts while this process writes to its terminal. */
+  #show(events: readonly LoggedEvent[]): void {
+    try {
+      this.#options.show(events);
+    } catch (error) {
+      this.#isEnded = true;
+      this.#end.reject(error);
+    }
   }
 
   #afterTurn(): void {

@@ -1,5 +1,4 @@
 import { deserialize, serialize } from 'node:v8';
-import { deflateRawSync, inflateRawSync } from 'node:zlib';
 import type { Terminal } from '@xterm/headless';
 import { coreOf, type XtermAttributes, type XtermBuffer, type XtermCore, type XtermLine } from './xterm-core.ts';
 
@@ -31,7 +30,7 @@ export function fold(terminal: Terminal): Buffer | null {
     charsets: takeCharsets(core),
     links: [...core._oscLinkService._dataByLinkId].map(([id, link]) => [id, link.data] as const),
   };
-  return deflateRawSync(serialize(state), { level: 1 });
+  return process.getBuiltinModule('node:zlib').deflateRawSync(serialize(state), { level: 1 });
 }
 
 type Folded = {
@@ -53,7 +52,7 @@ type Folded = {
 
 /** Makes the terminal that was folded; `open` gives a new one of a size. */
 export function unfold(folded: Buffer, open: (cols: number, rows: number) => Terminal): Terminal {
-  const state = deserialize(inflateRawSync(folded)) as Folded;
+  const state = deserialize(process.getBuiltinModule('node:zlib').inflateRawSync(folded)) as Folded;
   const terminal = open(state.cols, state.rows);
   const core = coreOf(terminal);
   const links = new Map(state.links.map(([id, data]) => [id, core._oscLinkService.registerLink(data)] as const));

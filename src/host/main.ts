@@ -7,20 +7,23 @@ import { homeAt } from '../config/home.ts';
  * It is not a command of the CLI on purpose: what starts sessions must load little (fork copies its page tables).
  */
 enableCompileCache();
-const { serveHost } = await import('./serve.ts');
 const [dir = '', major = '1', idleMs = '60000'] = process.argv.slice(2);
 process.title = 'cis host';
 process.on('uncaughtException', (error) => console.error(`cis host: ${error.stack ?? error.message}`));
 
-try {
+async function main(): Promise<void> {
+  const { serveHost } = await import('./serve.ts');
   const onReady = (): void => tell('ready');
   const outcome = await serveHost({ home: homeAt(dir), major: Number(major), idleMs: Number(idleMs), onReady });
   if (!outcome.ok) tell(outcome.error.kind === 'not-yours' ? JSON.stringify(outcome.error) : 'failed');
-} catch (error) {
-  console.error('cis host: cannot start:', error);
-  tell(error instanceof Error ? error.message : String(error));
 }
-process.exit(0);
+
+main()
+  .catch((error: unknown) => {
+    console.error('cis host: cannot start:', error);
+    tell(error instanceof Error ? error.message : String(error));
+  })
+  .finally(() => process.exit(0));
 
 function tell(text: string): void {
   try {

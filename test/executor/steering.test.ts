@@ -1,6 +1,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import Database from 'better-sqlite3';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { CisEvent } from '../../src/domain/event.ts';
 import { openWorld, type World } from '../support/world.ts';
@@ -174,6 +175,28 @@ describe('what a run would need', () => {
     expect(plan).toMatchObject({ code: 0, stdout: has('needs: task `c` needs matrix mode') });
   });
 
+  test('an agent whose program is not installed is one of it; PATH of the file and of the task count', async () => {
+    const bin = join(world.dir, 'agents-bin');
+    mkdirSync(bin);
+    writeFileSync(join(bin, 'codex'), '#!/bin/sh\n', { mode: 0o755 });
+    const env = { PATH: '/usr/bin:/bin' };
+    const ofTask = (path: string) => dagOf({ a: `prompt = 'go'\nagent = 'codex'\nenv = { PATH = '${path}' }` });
+    const refused = await world.cis(['dag', 'run', ofTask('/usr/bin:/bin'), '--run-id', 'absent'], { env });
+    expect(refused).toMatchObject({
+      code: 2,
+      stderr: has(
+        'task `a`: its agent is not installed, there is no `codex` in PATH: install it, or say in `[agents.codex]` how it is started',
+      ),
+    });
+    expect(await world.cis(['dag', 'status', 'absent'])).toMatchObject({ code: 4 });
+    const plan = async (file: string) => (await world.cis(['dag', 'run', file, '--dry-run'], { env })).stdout;
+    expect(await plan(ofTask('/usr/bin:/bin'))).toContain('its agent is not installed');
+    expect(await plan(ofTask(`${bin}:/usr/bin`))).not.toContain('installed');
+    expect(await plan(ofTask('{{ env.HOME }}/bin:/usr/bin'))).not.toContain('installed');
+    const inDag = dagOf({ a: `prompt = 'go'\nagent = 'codex'` }, `env = { PATH = '${bin}:/usr/bin' }`);
+    expect(await plan(inDag)).not.toContain('installed');
+  });
+
   test('matrix and hybrid mode are refused for a living run too, local is where it is', async () => {
     const file = dagOf({ a: until('moded') });
     const run = watchCis(world, ['dag', 'run', file, '--run-id', 'moded']);
@@ -333,6 +356,22 @@ describe('around runs', () => {
     expect((await world.cis(['dag', 'status'])).stdout).toContain('older');
     expect(await world.cis(['dag', 'use', 'nope'])).toMatchObject({ code: 4 });
     expect((await world.cis(['dag', 'use', '--clear'])).stdout).toContain('newest unfinished');
+  });
+
+  test('a run of `dag use` that is gone is told, and the newest is meant', async () => {
+    const file = dagOf({ a: `command = 'echo hi'` });
+    for (const run of ['kept', 'gone']) await world.cis(['dag', 'run', file, '--run-id', run]);
+    await world.cis(['dag', 'use', 'gone']);
+    expect((await world.cis(['dag', 'rm', 'gone'])).stdout).toContain('it was the run of `dag use`');
+    expect(await world.cis(['dag', 'use', '--json'])).toMatchObject({ stdout: '{"run":null}\n', stderr: '' });
+    const db = new Database(world.home.database);
+    db.prepare("INSERT INTO settings (name, value) VALUES ('active-run', 'gone')").run();
+    db.close();
+    const status = await world.cis(['dag', 'status']);
+    expect(status).toMatchObject({ code: 0, stderr: 'cis: run gone, which `dag use` chose, is gone\n' });
+    expect(status.stdout).toContain('kept');
+    expect((await world.cis(['dag', 'execute'])).stderr).toContain('cis: run gone, which');
+    await world.cis(['dag', 'use', '--clear']);
   });
 
   test('wait takes a task as well, and --blocked ends at a question', async () => {

@@ -234,6 +234,39 @@ test(
   },
 );
 
+test('the dashboard answers, shows, attaches to and ends a session on a node', patience, async () => {
+  await using fleet = await started({ nodes: 1 });
+  const { world } = fleet.coordinator;
+  const dag = `[dag]\nname = "board"\n[[dag.tasks]]\nid = "chat"
+command = 'printf "Continue? [y/N] "; read answer; echo "said $answer"; while read -r x; do echo "got $x"; done'\n`;
+  const running = fleet.begin(dag, '--run-id', 'board');
+  await seen(world, 'board', ({ kind }) => kind === 'task-blocked');
+  const terminal = world.terminal(['dashboard'], { cols: 100, rows: 30 });
+  await terminal.waitForText(/›.*board:chat[^]*Continue\?/);
+  terminal.type('\u001b[A1');
+  await terminal.waitForText(/●\s+chat/);
+  await terminal.waitFor((shown) => !shown.includes('Continue?'));
+  terminal.type('\u001b[B');
+  await terminal.waitForText(/›\s+●\s+chat/);
+  terminal.type('\r');
+  await terminal.waitForText(/board:chat\s+live[^]*said y/);
+  terminal.type('a');
+  await terminal.waitForText('attached to board:chat');
+  terminal.type('one\r');
+  await terminal.waitForText('got one');
+  terminal.type('\u001dd');
+  await terminal.waitForText('detached from board:chat');
+  terminal.type('\u001b[D');
+  await terminal.waitForText(/›\s+●\s+chat/);
+  terminal.type('k');
+  await terminal.waitForText('kill board:chat?');
+  terminal.type('y');
+  await terminal.waitForText(/✗\s+chat/);
+  terminal.type('q');
+  await terminal.ended;
+  expect((await running.ended).code).toBe(1);
+});
+
 function writeFile(world: World, text: string): string {
   const path = join(world.dir, 'asking.toml');
   writeFileSync(path, text);

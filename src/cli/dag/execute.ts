@@ -4,10 +4,10 @@ import type { Config } from '../../config/config.ts';
 import type { LoadedConfig } from '../../config/load.ts';
 import type { RunSettings } from '../../domain/run.ts';
 import type { Db } from '../../storage/open.ts';
-import { findRuns, listUnfinishedRuns, readActiveRun, readRunSettings, type RunRow } from '../../storage/read.ts';
+import { findRuns, listUnfinishedRuns, readRunSettings, type RunRow } from '../../storage/read.ts';
 import { home, needDatabase, openDatabase, readConfig } from '../context.ts';
 import { CommandError } from '../exit.ts';
-import { namedRun } from '../pick.ts';
+import { chosenRun, namedRun } from '../pick.ts';
 import { startInBackground, takeBackgroundOrder, type BackgroundOrder } from './background.ts';
 import { driveRun } from './drive.ts';
 import { insertRequest } from '../../storage/request.ts';
@@ -60,7 +60,7 @@ async function carryOn(text: string | undefined, flags: RunFlags): Promise<void>
   }
   const settings = order === null ? withFlags(stored, flags, config) : { ...stored, ...pickSettings(order) };
   if (order === null) await switchMode(db, settings, flags, loaded);
-  await refuseNeeds(`run ${run}`, settings, config);
+  await refuseNeeds(`run ${run}`, settings, config, false);
   const driveFlags = {
     json: flags.json === true,
     noWait: order?.noWait ?? !flags.wait,
@@ -73,7 +73,8 @@ async function carryOn(text: string | undefined, flags: RunFlags): Promise<void>
     process.stdout.write(flags.json ? `${JSON.stringify({ run })}\n` : `${run}\n`);
     return;
   }
-  await driveRun({ home: home(), db, settings, config, flags: driveFlags, what: `dag execute ${run}` });
+  const what = `dag execute ${run}`;
+  await driveRun({ home: home(), db, settings, config, flags: driveFlags, what, isHeld: false });
   if (flags.flush && findRuns(db, run)[0]?.mode !== 'local')
     await (await import('./flush.ts')).flushRun(home(), db, run);
 }
@@ -125,8 +126,7 @@ function withFlags(settings: RunSettings, flags: RunFlags, { agents }: Config): 
 }
 
 function activeRun(db: Db): RunRow {
-  const chosen = readActiveRun(db);
-  const run = chosen === null ? listUnfinishedRuns(db)[0] : findRuns(db, chosen)[0];
+  const run = chosenRun(db) ?? listUnfinishedRuns(db)[0];
   if (run !== undefined) return run;
   throw new CommandError('not-found', 'there is no unfinished run', [
     'start one: cis dag run FILE',

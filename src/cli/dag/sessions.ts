@@ -2,9 +2,10 @@ import type { Command } from 'commander';
 import { findHome, type Home } from '../../config/home.ts';
 import { err } from '../../domain/result.ts';
 import type { SessionState } from '../../domain/session.ts';
+import { isInFleet } from '../../federation/in-fleet.ts';
 import type { HostConnection } from '../../host/port.ts';
 import type { HostedSession } from '../../host/protocol.ts';
-import { readAllSessions, resolveRun, type FoundSession } from '../resolve.ts';
+import { readAllSessions, readLivingWithRows, resolveRun, type FoundSession } from '../resolve.ts';
 import { describeEnd } from './session.ts';
 
 interface SessionsFlags {
@@ -47,7 +48,9 @@ interface ListedSession extends FoundSession {
 const answerMs = 5_000;
 
 async function read(home: Home, run: string | null, flags: SessionsFlags): Promise<ListedSession[]> {
-  const { found, hosts } = await readAllSessions(home, 'sessions', run);
+  // those of other nodes are known to the database alone
+  const readSome = flags.all === true || isInFleet(home) ? readAllSessions : readLivingWithRows;
+  const { found, hosts } = await readSome(home, 'sessions', run);
   for (const host of hosts) host[Symbol.dispose]();
   const wanted = found.filter((session) => run === null || session.run === run);
   const listed = await askNodes(home, wanted);

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import type { RunId } from '../../domain/ids.ts';
 import { askRun } from '../../executor/ask.ts';
 import { readRunSettings } from '../../storage/read.ts';
-import { home, openScreenRedactor, readConfig, untilInterrupted } from '../context.ts';
+import { home, openHomeRedactor, readConfig, untilInterrupted } from '../context.ts';
 import { driveOptions } from '../dag/drive-options.ts';
 import { openWriter } from './context.ts';
 
@@ -24,7 +24,7 @@ async function serve(): Promise<void> {
     intervalMs: config.dagMatrix.broadcast_interval_ms,
     broadcastOutput: config.dagHybrid.broadcast_output,
     acceptFrom: config.dagHybrid.accept_answers_from,
-    mask: await openScreenRedactor(config),
+    mask: await openHomeRedactor(config, db),
     signal: untilInterrupted(),
     say,
     ask: async (run: RunId, request, source) => {
