@@ -5,6 +5,7 @@ import { benchDags } from './dags.ts';
 import { benchCommands } from './commands.ts';
 import { benchEcho } from './echo.ts';
 import { benchHybrid } from './hybrid.ts';
+import { benchMonitor } from './monitor.ts';
 import { benchOutput } from './output.ts';
 import { describeMachine, joinSections, renderReport, type Report, type Section } from './report.ts';
 import { benchSessions } from './sessions.ts';
@@ -18,7 +19,7 @@ const usage = `usage: npm run bench -- [--quick] [--only NAME]... [--rounds N] [
   --rounds N   rounds of each DAG (default 5, quick 2)
   --json       prints the report as JSON instead of a table
   --no-cis     the floors and the peers alone
-  --no-save    leaves bench/results/ as it is; so does --only
+  --no-save    leaves bench/results/ as it is; so does --only of several or in quick rounds
 
   hybrid needs a homeserver, which pip installs at the first time: it runs only when named alone, and has a report of its own.
 `;
@@ -31,9 +32,10 @@ const benches: Readonly<Record<string, (world: World) => Promise<Section>>> = {
   commands: benchCommands,
   state: benchState,
   hybrid: benchHybrid,
+  monitor: benchMonitor,
 };
 
-/** Not among all, and kept under their own names. */
+/** Not among all. */
 const apart: readonly string[] = ['hybrid'];
 
 const options = {
@@ -67,7 +69,7 @@ async function main(): Promise<void> {
   };
   process.stdout.write(values.json ? `${JSON.stringify(report, null, 2)}\n` : `${renderReport(report)}\n`);
   const [only = 'latest', ...more] = values.only;
-  const isKept = values.only.length === 0 || (more.length === 0 && apart.includes(only));
+  const isKept = values.only.length === 0 || (more.length === 0 && !values.quick);
   if (values.save && isKept && values.cis) keep(report, only);
 }
 

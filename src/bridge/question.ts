@@ -55,6 +55,7 @@ function questionOf({ run }: RunPicture, picture: TaskPicture, now: number): Que
   const { task, detail, kind } = picture;
   const attempt = Math.max(1, picture.attempt);
   const base = { run, task, attempt, session: picture.session };
+  if (kind === 'blocked' && detail.kind === 'block' && detail.block.waits === true) return null; // cis waits by itself
   if (kind === 'blocked' && detail.kind === 'block') return { ...base, ...aboutBlock(detail.block, run, task) };
   if (kind === 'gated' && detail.kind === 'gate') return { ...base, ...aboutGate(detail.gate, picture, run, now) };
   if (kind !== 'undecided') return null;

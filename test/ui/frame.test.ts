@@ -80,16 +80,17 @@ test.each([
   ],
 ] as const)('a terminal that becomes %s keeps what stood above, and one table', async (_, sizes) => {
   const [[columns, rows], ...others] = sizes;
-  const { screen, resize, text } = openScreen(columns, rows);
+  const opened = openScreen(columns, rows);
+  const { screen } = opened;
   screen.write(`${before.join('\r\n')}\r\n`);
   const frame = openFrame(screen);
   frame.draw(table(rows, columns));
   for (const [width, height] of others) {
-    await resize(width, height);
+    await opened.resize(width, height);
     frame.resized();
     frame.draw(table(height, width));
   }
   const [width, height] = others.at(-1) ?? sizes[0];
-  expect(await text()).toEqual([...before, ...table(height, width)]);
+  expect(await opened.text()).toEqual([...before, ...table(height, width)]);
   frame[Symbol.dispose]();
 });
