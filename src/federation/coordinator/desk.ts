@@ -21,7 +21,6 @@ import { readWorkspace } from '../../worktree/record.ts';
 import { openSpeaker, type Self, type Speaker } from '../speaker.ts';
 import type { Courier } from '../travel/courier.ts';
 import { openNodes, type Nodes } from './nodes.ts';
-
 import { buildOrder } from './order.ts';
 import { reportOf, type Lease } from './lease.ts';
 

@@ -12,7 +12,6 @@ import { followFleetRoom, readFleetLink } from '../../storage/fleet.ts';
 import { listEntries, listLeases, readReport } from '../../storage/fleet-leases.ts';
 import { watchCommits } from '../../storage/tail.ts';
 import { openAnnouncer, type Announcer } from './announce.ts';
-
 import { Desk, type FleetOptions } from './desk.ts';
 import { Intake } from './intake.ts';
 import { leaseOf, reportOf } from './lease.ts';

@@ -17,7 +17,6 @@ import { readHeartbeat } from '../heartbeat.ts';
 import { readDeviceContent } from '../messages.ts';
 import { readResultWords } from '../runner/words.ts';
 import type { Nodes } from './nodes.ts';
-
 import type { Desk } from './desk.ts';
 import { isHolder, isWith, type Lease } from './lease.ts';
 

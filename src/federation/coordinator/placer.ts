@@ -9,7 +9,6 @@ import { isLaneWaiting } from '../../storage/outbox.ts';
 import { grantWords } from '../messages.ts';
 import { packItems, whole } from '../speaker.ts';
 import { demandFor } from './demand.ts';
-
 import type { Desk } from './desk.ts';
 import { reportOf, wordsOf, type Lease } from './lease.ts';
 

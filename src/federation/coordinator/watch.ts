@@ -1,6 +1,5 @@
 import type { Did } from '../../domain/fleet/did.ts';
 import type { LeaseState } from '../../storage/fleet-leases.ts';
-
 import type { Desk } from './desk.ts';
 import type { Lease } from './lease.ts';
 import type { Placer } from './placer.ts';
