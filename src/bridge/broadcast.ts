@@ -213,8 +213,7 @@ class Round {
   settleQuestions(): number | null {
     const { db, now } = this.#options;
     const { run } = this.#one.settings;
-    const wanted =
-      this.#picture.mode === 'hybrid' && !isRunOver(this.#picture) ? questionsOf(this.#picture, now()) : [];
+    const wanted = this.#picture.mode !== 'local' && !isRunOver(this.#picture) ? questionsOf(this.#picture, now()) : [];
     const open = listOpenQuestions(db, run);
     const ids = new Set(wanted.map(({ id }) => id));
     this.#closeQuestions(open.filter(({ asked }) => !ids.has(asked)));
@@ -295,13 +294,14 @@ class Round {
     const rows: number[] = [];
     const { card, shown } = this.#card(rows);
     const { machineRoom } = this.#place;
-    if (machineRoom !== null) {
+    // What nodes must believe is signed, and sent by whoever coordinates the run.
+    if (machineRoom !== null && this.#picture.mode !== 'matrix') {
       for (const item of this.#machine(events)) rows.push(this.#put(machineRoom, 'machine', item.type, item.content));
     }
     this.#details(events, card, rows);
     const isOver = isRunOver(this.#picture);
     if (isOver) this.#result(card, rows);
-    const closed = isOver || this.#picture.mode !== 'hybrid';
+    const closed = isOver || this.#picture.mode === 'local';
     const seq = events.at(-1)?.seq ?? this.#row.seq;
     writeProgress(this.#options.db, { run, seq, card, shown, lastRow: rows.at(-1) ?? this.#row.lastRow, closed });
   }

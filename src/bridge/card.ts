@@ -103,10 +103,11 @@ function lineOf(task: TaskPicture, mask: Mask): Message {
   };
 }
 
-function describe({ kind, agent, startedAt, endedAt, detail, attempt }: TaskPicture, mask: Mask): string {
+function describe({ kind, agent, node, startedAt, endedAt, detail, attempt }: TaskPicture, mask: Mask): string {
   const again = attempt > 1 ? [`attempt ${attempt}`] : [];
   const took = startedAt !== null && endedAt !== null ? [formatDuration(endedAt - startedAt)] : [];
-  const who = agent === null ? [] : [oneLine(agent, 40)];
+  const where = node === null ? '' : ` on ${oneLine(node, 40)}`;
+  const who = agent === null && node === null ? [] : [`${oneLine(agent ?? '', 40)}${where}`.trimStart()];
   switch (kind) {
     case 'pending':
     case 'ready':

@@ -1,10 +1,12 @@
 import { existsSync } from 'node:fs';
-import { recordingPath } from '../config/home.ts';
+import { recordingPath, type Home } from '../config/home.ts';
 import type { AnswerSource } from '../domain/block.ts';
 import { parseSessionId, type RunId, type SessionId } from '../domain/ids.ts';
 import type { RunRequest } from '../domain/request.ts';
+import { err, ok, type Result } from '../domain/result.ts';
 import { unreachable } from '../domain/unreachable.ts';
 import { describeHostError } from '../host/client.ts';
+import type { HostConnection } from '../host/port.ts';
 import { renderTranscript } from '../host/transcript.ts';
 import { addListener, listRunsOfRoom, readBridgeRun, type InboxRow } from '../storage/bridge.ts';
 import type { Db } from '../storage/open.ts';
@@ -12,6 +14,7 @@ import { readPicture } from '../storage/read-picture.ts';
 import { readAttempts, readRunSettings } from '../storage/read.ts';
 import { withHosts, type ActOptions } from './act.ts';
 import { renderCard, titleOf } from './card.ts';
+import { withNodeOf } from './elsewhere.ts';
 import { plainMessage, type Message } from './message.ts';
 import type { RoomCommand } from './parse-command.ts';
 import { isRunOver } from './over.ts';
@@ -20,7 +23,6 @@ import { startDag, type ListedDags } from './start-dag.ts';
 import { escapeHtml, oneLine, plainText } from './text.ts';
 
 export interface CommandOptions extends ActOptions {
-  readonly db: Db;
   readonly broadcastOutput: boolean;
   readonly mask: (text: string) => string;
   readonly now: () => number;
@@ -184,17 +186,34 @@ async function showLogs({ db, home, broadcastOutput, mask }: CommandOptions, ses
     return plainMessage(`Outputs of this run stay where it runs (broadcast_output is off): cis dag logs ${session}`);
   }
   const path = recordingPath(home, parts.value.run, parts.value.task, parts.value.attempt);
-  const lines = existsSync(path) ? mask(renderTranscript(path)).trimEnd().split('\n').slice(-30) : [];
+  const text = existsSync(path) ? ok(renderTranscript(path)) : await readElsewhere(home, db, session);
+  if (!text.ok) return plainMessage(text.error);
+  const lines = mask(text.value).trimEnd().split('\n').slice(-30);
   const shown = plainText(lines.join('\n'), { chars: 4000, lines: 30 });
   if (shown === '') return plainMessage(`${session} has written nothing.`);
   return { body: shown, html: `<pre><code>${escapeHtml(shown)}</code></pre>` };
 }
 
-async function kill({ home }: CommandOptions, session: SessionId): Promise<Message> {
-  const said = await withHosts(home, async (host, sessions) => {
-    if (!sessions.some((one) => one.session === session && one.state.kind !== 'ended')) return null;
+/** What a session of another node wrote last. */
+async function readElsewhere(home: Home, db: Db, session: SessionId): Promise<Result<string, string>> {
+  const pieces: Buffer[] = [];
+  const read = await withNodeOf(home, db, session, (host) =>
+    host.readLog({ session, as: 'text', lines: 30, follow: false }, (bytes) => pieces.push(Buffer.from(bytes))),
+  );
+  if (!read.ok) return read;
+  if (read.value !== null && !read.value.ok) return err(describeHostError(read.value.error));
+  return ok(Buffer.concat(pieces).toString('utf8'));
+}
+
+async function kill({ home, db }: CommandOptions, session: SessionId): Promise<Message> {
+  const end = async (host: HostConnection): Promise<string> => {
     const reply = await host.request({ kind: 'kill', session, signal: 'SIGTERM', graceMs: 5000, cause: 'user' });
     return reply.ok ? `killed ${session}` : describeHostError(reply.error);
-  });
-  return plainMessage(said ?? `${session} is not alive.`);
+  };
+  const said = await withHosts(home, async (host, sessions) =>
+    sessions.some((one) => one.session === session && one.state.kind !== 'ended') ? end(host) : null,
+  );
+  if (said !== null) return plainMessage(said);
+  const there = await withNodeOf(home, db, session, end);
+  return plainMessage(there.ok ? (there.value ?? `${session} is not alive.`) : there.error);
 }

@@ -2,7 +2,8 @@ import { err, ok, type Result } from '../domain/result.ts';
 import type { RoomPlace } from '../domain/room.ts';
 import type { RunSettings } from '../domain/run.ts';
 import { describeFailure, isPassing, type MatrixFailure } from '../matrix/failure.ts';
-import type { RoomListing, Rooms, RoomTransport } from '../matrix/port.ts';
+import { guardedTypes } from '../matrix/guarded.ts';
+import type { PowerLevels, RoomListing, Rooms, RoomTransport } from '../matrix/port.ts';
 import { readEncryption, writeEncryption } from '../storage/device.ts';
 import type { Db } from '../storage/open.ts';
 import { dagText, needsMedia } from './machine.ts';
@@ -136,7 +137,13 @@ async function findMachineRoom(
   }
   const levels = await rooms.powerLevels(room);
   if (!levels.ok) return levels;
-  return ok(levels.value.levelOf(userId) >= levels.value.neededFor('cis.dag.task.status', false) ? room : null);
+  return ok(maySendMachineEvents(levels.value, userId) ? room : null);
+}
+
+/** Whether a room lets an account say what a coordinator says. */
+export function maySendMachineEvents(levels: PowerLevels, userId: string): boolean {
+  const types = [...guardedTypes, 'cis.dag.task.status'];
+  return types.every((type) => levels.levelOf(userId) >= levels.neededFor(type, false));
 }
 
 /** The room beside an encrypted one that has its machine events; one in the clear is none: what is protected would be read there. */

@@ -1,15 +1,16 @@
 import type { Home } from '../config/home.ts';
 import { makePrivateDir } from '../config/private-dir.ts';
 import { isHolderAlive } from '../executor/identity.ts';
-import { takeLock } from '../host/lock.ts';
+import { readLockHolder, takeLock } from '../host/lock.ts';
 import { giveWay } from '../matrix/give-way.ts';
 import { matrixFiles, readAccount } from '../matrix/secrets.ts';
 import { hasNewRuns, isAnythingToSend, listOpenBridgeRuns, nextFile, type BridgeRun } from '../storage/bridge.ts';
 import { writeLastError } from '../storage/device.ts';
 import type { Db } from '../storage/open.ts';
-import { findRuns, readLease } from '../storage/read.ts';
+import { findRuns, listUnfinishedRuns, readLease } from '../storage/read.ts';
+import { hasOpenTickets } from '../storage/tickets.ts';
 import { connectDevice, type Connection } from './connect.ts';
-import { bridgePaths } from './paths.ts';
+import { bridgePaths, nodePaths } from './paths.ts';
 import { passingMark } from './prepare.ts';
 import { openWork, type WorkOptions } from './work.ts';
 
@@ -27,7 +28,7 @@ const lockedRetryMs = 2000;
 
 /** Serves the rooms of a home until nothing needs them, or until the signal. False: another bridge does so already. */
 export async function serveBridge(options: ServeOptions): Promise<boolean> {
-  const { home, db, signal } = options;
+  const { home, signal } = options;
   makePrivateDir(home.run);
   for (let isFirst = true; ; isFirst = false) {
     const lock = takeLock(bridgePaths(home).lock);
@@ -38,13 +39,14 @@ export async function serveBridge(options: ServeOptions): Promise<boolean> {
     }
     if (lock === null) return !isFirst;
     try {
-      giveWay(process.pid);
+      // Runs go first; but where nodes work, what they wait for goes through here.
+      if (!carriesWork(options)) giveWay(process.pid);
       if (!(await serveOnce(options))) return true;
     } finally {
       lock[Symbol.dispose]();
     }
     // A run that came between our last look and the end of the lock has seen a living bridge.
-    if (signal.aborted || !(options.stays || isBridgeNeeded(db))) return true;
+    if (signal.aborted || !(options.stays || isBridgeNeeded(options))) return true;
   }
 }
 
@@ -54,7 +56,7 @@ async function serveOnce(options: ServeOptions): Promise<boolean> {
   const connection = await connect(options);
   if (connection === null) return false;
   try {
-    const end = await openWork({ ...options, connection, isNeeded: () => options.stays || isBridgeNeeded(db) });
+    const end = await openWork({ ...options, connection, isNeeded: () => options.stays || isBridgeNeeded(options) });
     if (end === null) return !signal.aborted;
     writeLastError(db, end);
     say(end);
@@ -92,17 +94,26 @@ function pause(ms: number, signal: AbortSignal): Promise<void> {
   });
 }
 
-/** Whether a run lives that the room follows, or something waits to be sent or uploaded. */
-export function isBridgeNeeded(db: Db): boolean {
+/**
+ * Whether a run lives that the room follows, this home's node does, somebody may come with a ticket, or something waits to be sent or
+ * uploaded.
+ */
+export function isBridgeNeeded({ home, db }: Pick<ServeOptions, 'home' | 'db'>): boolean {
   if (hasNewRuns(db) || isAnythingToSend(db) || nextFile(db) !== null) return true;
+  if (readLockHolder(nodePaths(home).lock) !== null || hasOpenTickets(db, Date.now())) return true;
   return listOpenBridgeRuns(db).some((run) => needsRoom(db, run));
+}
+
+/** Whether this home is a node, or coordinates a run of nodes. */
+function carriesWork({ home, db }: Pick<ServeOptions, 'home' | 'db'>): boolean {
+  return readLockHolder(nodePaths(home).lock) !== null || listUnfinishedRuns(db).some(({ mode }) => mode === 'matrix');
 }
 
 /** A run that ended is needed until the room has its end; one that nobody drives changes no more. */
 function needsRoom(db: Db, { run, problem }: BridgeRun): boolean {
   const [row] = findRuns(db, run);
   const isOver = row?.state.kind === 'completed' || row?.state.kind === 'failed' || row?.state.kind === 'aborted';
-  if (isOver || row?.mode !== 'hybrid') return problem === null || problem.startsWith(passingMark);
+  if (isOver || row === undefined || row.mode === 'local') return problem === null || problem.startsWith(passingMark);
   const lease = readLease(db, run);
   return lease !== null && isHolderAlive(lease);
 }

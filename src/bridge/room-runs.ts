@@ -255,7 +255,14 @@ function parseJson(text: string): unknown {
 }
 
 function newTask({ picture }: Known, task: TaskId): TaskPicture {
-  const never = { attempt: 0, session: null, startedAt: null, endedAt: null, detail: { kind: 'none' } as const };
+  const never = {
+    attempt: 0,
+    session: null,
+    node: null,
+    startedAt: null,
+    endedAt: null,
+    detail: { kind: 'none' } as const,
+  };
   return { task, position: picture.tasks.size, agent: null, deps: [], kind: 'pending', ...never };
 }
 
@@ -284,6 +291,7 @@ function takeTask(known: Known, said: MachineContent<'cis.dag.task.status'>['tas
     startedAt: began && (isNew || before.startedAt === null) ? at : isNew ? null : before.startedAt,
     endedAt: settled[said.status] ? at : null,
     detail: detailOf(said.status, said.reason),
+    node: known.picture.mode === 'matrix' && said.node !== undefined ? oneLine(said.node, 40) : before.node,
   });
   if (said.node !== undefined) known.node = oneLine(said.node, 60);
 }
@@ -293,6 +301,7 @@ function detailOf(status: TaskStateKind, reason: string | undefined): Detail {
 }
 
 function takeProgress(known: Known, progress: MachineContent<'cis.dag.task.status'>['progress']): void {
+  if (progress === undefined) return; // a node's word: it knows its own tasks only
   known.total = progress.total;
   known.settled = progress.completed + progress.failed + progress.skipped;
   known.running = progress.running;

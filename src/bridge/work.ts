@@ -27,9 +27,12 @@ import { openAnswers, type Answers } from './answers.ts';
 import type { ListedDags } from './start-dag.ts';
 import { openBroadcaster, type Broadcaster } from './broadcast.ts';
 import { openFiles, type Files } from './files.ts';
+import { openCarrier, type Carrier } from './carry.ts';
 import type { Connection } from './connect.ts';
 import { mayAnswer, passingMark, prepareRoom } from './prepare.ts';
+import { bridgePaths } from './paths.ts';
 import { hearBatch, type Heard } from './receive.ts';
+import { openRpc, type Rpc } from './rpc.ts';
 
 export interface WorkOptions extends ActOptions {
   readonly home: Home;
@@ -70,6 +73,7 @@ class Work {
   readonly #broadcaster: Broadcaster;
   readonly #answers: Answers;
   readonly #files: Files;
+  readonly #carrier: Carrier;
   readonly #preparing = new Set<string>();
   readonly #waiting = new Set<() => void>();
   /** How often we were invited to something. */
@@ -84,6 +88,7 @@ class Work {
   /** The newest event of the log at the last look. */
   #seen: number | null = null;
   #idleChecks = 0;
+  #rpc: Rpc | null = null;
 
   constructor(options: WorkOptions) {
     const { db, connection, acceptFrom } = options;
@@ -91,6 +96,7 @@ class Work {
     const { userId, deviceId } = transport;
     this.#options = options;
     this.#broadcaster = openBroadcaster({ ...options, userId, deviceId, now: Date.now });
+    this.#carrier = openCarrier({ db, transport: connection.transport, now: Date.now });
     this.#answers = openAnswers({
       ...options,
       db,
@@ -117,7 +123,14 @@ class Work {
     signal.addEventListener('abort', stop, { once: true });
     if (signal.aborted) stop();
     pruneInbox(db, Date.now() - inboxForMs);
-    using _ = watchCommits(db, home.database, () => this.#lookIn(0));
+    using rpc = await openRpc({ path: bridgePaths(home).socket, transport, signal: this.#stop.signal });
+    this.#rpc = rpc;
+    using _ = watchCommits(db, home.database, () => {
+      // What nodes wait for is in the outbox already: it does not wait for the look.
+      transport.wake();
+      this.#carrier.wake();
+      this.#lookIn(0);
+    });
     const checks = setInterval(() => this.#checkNeed(), needCheckMs);
     this.#lookIn(0);
     const ends = [
@@ -131,12 +144,20 @@ class Work {
       }),
       transport.follow((batch) => this.#take(batch), {
         signal: this.#stop.signal,
-        onSynced: () => (this.#answers.look(), this.#options.onSynced?.()),
+        onSynced: () => {
+          this.#carrier.heard(true);
+          this.#answers.look();
+          this.#options.onSynced?.();
+        },
+        onTrouble: () => this.#carrier.heard(false),
       }),
     ];
+    const carried = this.#carrier.send(this.#stop.signal);
     const first = await Promise.race(ends);
     stop();
     const both = await Promise.all(ends);
+    await carried;
+    this.#carrier.heard(false);
     clearInterval(checks);
     if (this.#timer !== null) clearTimeout(this.#timer);
     await Promise.all([this.#answers.settled(), this.#files.settled()]);
@@ -144,9 +165,10 @@ class Work {
     return wordsOf([first, ...both]);
   }
 
-  /** A sync: what people said goes into the inbox in the transaction that moves on, and what became of the rooms is noted there. */
+  /** A sync: what people and nodes said goes into the inboxes in the transaction that moves on, and what became of the rooms is noted there. */
   async #take(batch: SyncBatch): Promise<(() => void) | undefined> {
     const { db, connection, listenIn } = this.#options;
+    this.#rpc?.take(batch.deviceMessages);
     const rooms = new Set([...listRoomsOfRuns(db), ...listenIn]);
     await this.#rejoin(batch, rooms);
     const replaced = batch.events.filter((event) => rooms.has(event.room) && isTombstone(event));
@@ -154,9 +176,11 @@ class Work {
     const heard = hearBatch(batch, connection.transport.userId, (eventId) => findSentRow(db, eventId) !== null).filter(
       (one) => rooms.has(one.event.room) && isTrusted(db, one),
     );
-    if (heard.length + replaced.length + left.length === 0) return undefined;
+    const carry = this.#carrier.take(batch);
+    if (heard.length + replaced.length + left.length === 0) return carry ?? undefined;
     if (replaced.length > 0) this.#lookIn(0);
     return () => {
+      carry?.();
       for (const room of left) this.#noteRoom(room, putOut(room, connection.transport.userId));
       for (const { room } of replaced) leaveRoom(db, room, 'The room was replaced by another one: it is asked there.');
       for (const { event, said } of heard) {
@@ -279,7 +303,7 @@ class Work {
   /** Twice in a row: what a driver writes when it ends is seen by the second. */
   #checkNeed(): void {
     this.#answers.look();
-    if (this.#answers.isBusy || this.#options.isNeeded()) this.#idleChecks = 0;
+    if (this.#answers.isBusy || this.#rpc?.isBusy === true || this.#options.isNeeded()) this.#idleChecks = 0;
     else if (++this.#idleChecks === 2) this.#stop.abort();
   }
 }

@@ -23,7 +23,7 @@ export async function makeRooms(rooms: Rooms, wish: NewRoom): Promise<Result<Mad
     name: `${wish.name} (machines)`,
     encrypted: true,
     invite: [],
-    openTo: room.value,
+    membersOf: room.value,
   });
   if (!machines.ok) return machines;
   const linked = await rooms.writeState(room.value, machineRoomState, '', { room_id: machines.value });

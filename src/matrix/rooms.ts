@@ -70,10 +70,15 @@ async function create(http: Http, room: NewRoom): Promise<Result<string, MatrixF
     power_level_content_override: { events: Object.fromEntries(guardedTypes.map((type) => [type, 50])) },
     initial_state: [
       ...(room.encrypted ? [encryptionState] : []),
-      ...(room.openTo === undefined ? [] : [openToState(room.openTo)]),
+      ...(room.membersOf === undefined ? [] : [restrictedTo(room.membersOf)]),
     ],
   };
   return textIn(await http.json({ method: 'POST', path: `${v3}/createRoom`, body, timeoutMs: 60_000 }), 'room_id');
+}
+
+function restrictedTo(room: string): JsonObject {
+  const allow = [{ type: 'm.room_membership', room_id: room }];
+  return { type: 'm.room.join_rules', state_key: '', content: { join_rule: 'restricted', allow } };
 }
 
 const encryptionState = {
@@ -81,11 +86,6 @@ const encryptionState = {
   state_key: '',
   content: { algorithm: 'm.megolm.v1.aes-sha2' },
 };
-
-function openToState(room: string) {
-  const content = { join_rule: 'restricted', allow: [{ type: 'm.room_membership', room_id: room }] };
-  return { type: 'm.room.join_rules', state_key: '', content };
-}
 
 /** Joining over federation takes the other server's time. */
 async function join(http: Http, idOrAlias: string): Promise<Result<string, MatrixFailure>> {

@@ -37,17 +37,17 @@ export function adoptRuns(db: Db): void {
     // A run that goes to another room starts there with a card of its own.
     db.prepare(
       `DELETE FROM bridge_runs WHERE run_id IN (SELECT r.id FROM runs r JOIN bridge_runs b ON b.run_id = r.id
-       WHERE r.mode = 'hybrid' AND r.room != b.wanted)`,
+       WHERE r.mode != 'local' AND r.room != b.wanted)`,
     ).run();
     db.prepare(
       `UPDATE bridge_runs SET closed = 0 WHERE closed = 1 AND run_id IN
-       (SELECT id FROM runs WHERE mode = 'hybrid' AND state NOT IN ('completed', 'failed', 'aborted'))`,
+       (SELECT id FROM runs WHERE mode != 'local' AND state NOT IN ('completed', 'failed', 'aborted'))`,
     ).run();
     db.prepare(
       `INSERT INTO bridge_runs (run_id, wanted, seq)
-       SELECT id, room, CASE WHEN json_extract(settings, '$.mode') = 'hybrid' AND json_extract(settings, '$.room') = room THEN 0
+       SELECT id, room, CASE WHEN json_extract(settings, '$.mode') != 'local' AND json_extract(settings, '$.room') = room THEN 0
          ELSE (SELECT coalesce(max(seq), 0) FROM events WHERE run_id = id) END
-       FROM runs WHERE mode = 'hybrid' AND room IS NOT NULL AND id NOT IN (SELECT run_id FROM bridge_runs)`,
+       FROM runs WHERE mode != 'local' AND room IS NOT NULL AND id NOT IN (SELECT run_id FROM bridge_runs)`,
     ).run();
   });
   adopt.immediate();
@@ -65,7 +65,7 @@ export function readNews(db: Db, after: number): { readonly seq: number; readonl
 
 /** Whether there are runs to take up. */
 export function hasNewRuns(db: Db): boolean {
-  const query = `SELECT 1 FROM runs r LEFT JOIN bridge_runs b ON b.run_id = r.id WHERE r.mode = 'hybrid' AND r.room IS NOT NULL
+  const query = `SELECT 1 FROM runs r LEFT JOIN bridge_runs b ON b.run_id = r.id WHERE r.mode != 'local' AND r.room IS NOT NULL
     AND (b.run_id IS NULL OR r.room != b.wanted OR (b.closed = 1 AND r.state NOT IN ('completed', 'failed', 'aborted'))) LIMIT 1`;
   return db.prepare(query).get() !== undefined;
 }

@@ -17,7 +17,7 @@ export async function checkRoom(
   { config }: LoadedConfig,
 ): Promise<string> {
   if (room === null) {
-    throw new CommandError('usage', 'hybrid mode needs a room', [
+    throw new CommandError('usage', 'hybrid and matrix mode need a room', [
       "name one: --room '#dags:example.org'",
       'or set `room` in `[dag.matrix]` of the file, or `room_id` in `[dag]` of the config',
       'make one: cis matrix create-room NAME',

@@ -51,6 +51,6 @@ async function findRooms(wanted: readonly string[]): Promise<string[]> {
 /** Runs that go on need a bridge, as before. */
 function handOver(): void {
   const db = openWriter();
-  if (isBridgeNeeded(db)) startBridge(home());
+  if (isBridgeNeeded({ home: home(), db })) startBridge(home());
   db.close();
 }

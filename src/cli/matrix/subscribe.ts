@@ -5,7 +5,7 @@ import type { RoomEvent } from '../../matrix/port.ts';
 import { print, printJson, untilInterrupted } from '../context.ts';
 import { failed } from './context.ts';
 import { openRoomReader } from './room-reader.ts';
-import { renderRoomLine, roomHeading, roomLines, runOf } from './room-lines.ts';
+import { isAbout, renderRoomLine, roomHeading, roomLines } from './room-lines.ts';
 
 interface Options {
   readonly format: 'table' | 'plain' | 'json';
@@ -48,7 +48,7 @@ function showEvent(event: RoomEvent, format: Options['format'], run: string): vo
     return;
   }
   const { event: machine, warning } = read.value;
-  if (!(runOf(machine) ?? '').startsWith(run)) return;
+  if (!isAbout(machine, run)) return;
   if (warning !== null) process.stderr.write(`${warning}\n`);
   if (format === 'json') printJson({ event_id: event.eventId, sender: event.sender, ...machine });
   else print(roomLines(machine).map((line) => renderRoomLine(line, format)));
