@@ -60,7 +60,13 @@ interface Followed {
   readonly fold: PictureFold;
   readonly settings: RunSettings;
   seen: number;
+  /** Questions are as the events up to here want them. */
+  settled: number;
   roundAt: number;
+  /** The last round is on its way; else, when it was in the room, and how long that took. */
+  isTelling: boolean;
+  toldAt: number;
+  tellingMs: number;
 }
 
 export function openBroadcaster(options: BroadcastOptions): Broadcaster {
@@ -72,7 +78,7 @@ export function openBroadcaster(options: BroadcastOptions): Broadcaster {
       if (one === null) return null;
       followed.set(row.run, one);
       catchUp(options, one);
-      const waitMs = write(options, one, row.run, row.place);
+      const waitMs = write(options, one, row, row.place);
       if (waitMs === null && isRunOver(one.fold.picture)) followed.delete(row.run);
       return waitMs;
     },
@@ -83,7 +89,16 @@ function open({ db }: BroadcastOptions, run: RunId): Followed | null {
   const opened = openPictureOf(db, run);
   const settings = readRunSettings(db, run);
   if (opened === null || settings === null) return null;
-  return { fold: opened.fold, settings, seen: opened.seq, roundAt: -Infinity };
+  return {
+    fold: opened.fold,
+    settings,
+    seen: opened.seq,
+    settled: -1,
+    roundAt: -Infinity,
+    isTelling: false,
+    toldAt: 0,
+    tellingMs: 0,
+  };
 }
 
 function catchUp({ db }: BroadcastOptions, one: Followed): void {
@@ -95,23 +110,54 @@ function catchUp({ db }: BroadcastOptions, one: Followed): void {
   }
 }
 
+type Due = { readonly kind: 'now' } | { readonly kind: 'later'; readonly ms: number | null };
+
+/**
+ * Rounds are on their way for a fifth of the time at most: where the machine or the homeserver is busy they come less often, and what
+ * they tell is folded. Waiting longer than this would not spare anybody much.
+ */
+const longestRestMs = 2000;
+
+function restAfter(one: Followed, intervalMs: number, now: number): number {
+  const restMs = Math.min(longestRestMs, 4 * one.tellingMs);
+  const ms = Math.max(one.roundAt + intervalMs, one.toldAt + restMs) - now;
+  // A clock that was set back must not make it longer.
+  return Math.min(ms, Math.max(intervalMs, longestRestMs));
+}
+
+/** Whether there is a round to write: looked at without a lock first, since most looks find none and the run's driver wants the lock. */
+function dueOf({ db, now, intervalMs }: BroadcastOptions, one: Followed, row: BridgeRun, round: Round): Due {
+  const { place, card, lastRow } = row;
+  if (row.closed || place === null) return { kind: 'later', ms: null };
+  if (lastRow !== null && isRoundWaiting(db, place, lastRow)) return { kind: 'later', ms: intervalMs };
+  if (one.isTelling)
+    Object.assign(one, { isTelling: false, toldAt: now(), tellingMs: Math.max(0, now() - one.roundAt) });
+  if (card === null || isRunOver(one.fold.picture)) return { kind: 'now' };
+  if (!round.hasNews()) return { kind: 'later', ms: null };
+  const ms = restAfter(one, intervalMs, now());
+  return ms > 0 ? { kind: 'later', ms } : { kind: 'now' };
+}
+
 /** One transaction: what is put into the outbox, and that it was. */
-function write(options: BroadcastOptions, one: Followed, run: RunId, place: RoomPlace): number | null {
-  const { db, now, intervalMs } = options;
+function write(options: BroadcastOptions, one: Followed, known: BridgeRun, place: RoomPlace): number | null {
+  const { db, now } = options;
+  const due = dueOf(options, one, known, new Round(options, one, known, place));
+  if (due.kind === 'later' && one.settled === one.seen) return due.ms;
   const transaction = db.transaction((): number | null => {
-    const row = readBridgeRun(db, run);
+    const row = readBridgeRun(db, known.run);
     if (row === null || row.closed) return null;
     const round = new Round(options, one, row, place);
     round.settleQuestions();
-    const isBusy = row.lastRow !== null && isRoundWaiting(db, place, row.lastRow);
-    const waitMs = row.card === null ? 0 : one.roundAt + intervalMs - now();
-    if (isBusy) return intervalMs;
-    if (waitMs > 0 && !isRunOver(one.fold.picture)) return round.hasNews() ? waitMs : null;
+    const due = dueOf(options, one, row, round);
+    if (due.kind === 'later') return due.ms;
     round.everything();
     one.roundAt = now();
+    one.isTelling = true;
     return null;
   });
-  return transaction.immediate();
+  const waitMs = transaction.immediate();
+  one.settled = one.seen;
+  return waitMs;
 }
 
 /** What one look puts into the outbox. */

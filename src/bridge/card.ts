@@ -3,7 +3,7 @@ import type { RunPicture, TaskPicture } from '../domain/picture.ts';
 import type { TaskId } from '../domain/ids.ts';
 import { settled, type TaskStateKind } from '../domain/task.ts';
 import { describeFailure, describeSkip, stateWords } from '../domain/words.ts';
-import type { Message } from './message.ts';
+import { firstFitting, type Message } from './message.ts';
 import { escapeHtml, oneLine } from './text.ts';
 
 /** More tasks than these are not listed one by one. */
@@ -41,8 +41,14 @@ const waitsForPerson: readonly TaskStateKind[] = ['blocked', 'gated', 'undecided
 
 /** The card of a run: a first line that stands alone, then a line a task, or by groups when there are many. */
 export function renderCard(picture: RunPicture): Message {
+  return firstFitting([
+    ...(picture.tasks.size <= mostListed ? [() => cardOf(picture, listAll(picture))] : []),
+    ...[mostNamed, 2, 0].map((named) => () => cardOf(picture, listGroups(picture, named))),
+  ]);
+}
+
+function cardOf(picture: RunPicture, lines: readonly Message[]): Message {
   const title = titleOf(picture);
-  const lines = picture.tasks.size <= mostListed ? listAll(picture) : listGroups(picture);
   const run = `run ${picture.run}`;
   const reason = picture.reason === null ? [] : [oneLine(reasonOf(picture, picture.reason))];
   return {
@@ -125,21 +131,21 @@ function describe({ kind, agent, node, startedAt, endedAt, detail, attempt }: Ta
 }
 
 /** Counts of all, names of those that somebody may have to do with. */
-function listGroups(picture: RunPicture): Message[] {
+function listGroups(picture: RunPicture, named: number): Message[] {
   const counts = (Object.keys(taskIcons) as TaskStateKind[])
     .filter((kind) => countOf(picture, [kind]) > 0)
     .map((kind) => `${taskIcons[kind]} ${countOf(picture, [kind])} ${stateWords[kind]}`);
   const groups = [waitsForPerson, ['failed'], ['running', 'starting', 'waiting-retry', 'lost']] as const;
   const summary = counts.join(' · ');
-  return [{ body: summary, html: escapeHtml(summary) }, ...groups.flatMap((kinds) => nameSome(picture, kinds))];
+  return [{ body: summary, html: escapeHtml(summary) }, ...groups.flatMap((kinds) => nameSome(picture, kinds, named))];
 }
 
-function nameSome(picture: RunPicture, kinds: readonly TaskStateKind[]): Message[] {
+function nameSome(picture: RunPicture, kinds: readonly TaskStateKind[], named: number): Message[] {
   const ids = kinds.flatMap((kind) => [...(picture.byKind.get(kind) ?? [])]);
   const tasks = ids.flatMap((id: TaskId) => picture.tasks.get(id) ?? []).toSorted((a, b) => a.position - b.position);
-  const more = tasks.length - mostNamed;
+  const more = tasks.length - named;
   const rest = more > 0 ? [{ body: `… and ${more} more like these`, html: `… and ${more} more like these` }] : [];
-  return [...tasks.slice(0, mostNamed).map(lineOf), ...rest];
+  return [...tasks.slice(0, named).map(lineOf), ...rest];
 }
 
 function countOf(picture: RunPicture, kinds: readonly TaskStateKind[]): number {

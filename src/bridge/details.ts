@@ -1,6 +1,6 @@
 import type { CisEvent, LoggedEvent } from '../domain/event.ts';
 import { describeEvent } from '../domain/words.ts';
-import type { Message } from './message.ts';
+import { asManyAsFit, type Message } from './message.ts';
 import { escapeHtml, oneLine } from './text.ts';
 
 /** Of a long backlog, so many lines are told; the rest is counted. */
@@ -17,8 +17,9 @@ export function renderDetails(events: readonly LoggedEvent[], view: DetailView):
   const told = events.filter(({ event }) => isTold(event));
   if (told.length === 0) return null;
   const some = sample(told);
-  const lines = some.map((logged) => lineOf(logged, view));
-  const left = told.length - some.length;
+  const brief = { ...view, preview: () => null };
+  const lines = asManyAsFit(some.map((logged) => [lineOf(logged, view), lineOf(logged, brief)]));
+  const left = told.length - lines.length;
   const rest =
     left > 0
       ? [{ body: `… and ${left} more: cis dag events`, html: `… and ${left} more: <code>cis dag events</code>` }]

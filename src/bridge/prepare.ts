@@ -4,7 +4,7 @@ import type { RunSettings } from '../domain/run.ts';
 import { describeFailure, isPassing, type MatrixFailure } from '../matrix/failure.ts';
 import { guardedTypes } from '../matrix/guarded.ts';
 import type { PowerLevels, RoomListing, RoomTransport } from '../matrix/port.ts';
-import { writeEncryption } from '../storage/device.ts';
+import { readEncryption, writeEncryption } from '../storage/device.ts';
 import type { Db } from '../storage/open.ts';
 import { dagText, needsMedia } from './machine.ts';
 
@@ -33,8 +33,10 @@ export async function prepareRoom(
   wanted: string,
 ): Promise<Result<RoomPlace, PrepareProblem>> {
   const { transport, db } = options;
-  const listing = await findRoom(transport, wanted);
-  if (!listing.ok) return err(problem(`the room ${wanted}`, listing.error));
+  const found = await findRoom(transport, wanted);
+  if (!found.ok) return err(problem(`the room ${wanted}`, found.error));
+  const listing = await followUpgrades(options, found.value);
+  if (!listing.ok) return listing;
   const { room, encrypted } = listing.value;
   writeEncryption(db, room, encrypted ? 'encrypted' : 'plain');
   const { matrix } = settings;
@@ -68,6 +70,35 @@ export async function findRoom(
   if (listing.ok || listing.error.kind !== 'forbidden') return listing;
   const joined = await rooms.join(wanted);
   return joined.ok ? rooms.describe(joined.value) : joined;
+}
+
+/** More upgrades in a row than these are a circle. */
+const mostUpgrades = 20;
+
+/** The room that replaced this one, if one did. What was protected stays so: an encrypted room is not followed into a plain one. */
+async function followUpgrades(
+  { transport, db }: PrepareOptions,
+  first: RoomListing,
+): Promise<Result<RoomListing, PrepareProblem>> {
+  let listing = first;
+  for (let upgrades = 0; ; upgrades += 1) {
+    const said = await transport.rooms.readState(listing.room, 'm.room.tombstone', '');
+    if (!said.ok) return err(problem(`the room ${listing.room}`, said.error));
+    const next = said.value?.['replacement_room'];
+    if (typeof next !== 'string' || next === '') return ok(listing);
+    if (upgrades === mostUpgrades) return err({ passing: false, said: `${first.room} was replaced again and again` });
+    const found = await findRoom(transport, next);
+    if (!found.ok)
+      return err(problem(`${listing.room} was replaced by ${next}, which ${transport.userId} cannot use`, found.error));
+    const wasEncrypted = listing.encrypted || readEncryption(db, listing.room) === 'encrypted';
+    if (wasEncrypted && !found.value.encrypted) {
+      return err({
+        passing: false,
+        said: `${listing.room} was replaced by ${next}, which is not encrypted: nothing is sent`,
+      });
+    }
+    listing = found.value;
+  }
 }
 
 async function findPeople(

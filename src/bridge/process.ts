@@ -1,13 +1,12 @@
-import { constants, setPriority } from 'node:os';
 import type { Home } from '../config/home.ts';
 import { makePrivateDir } from '../config/private-dir.ts';
 import { isHolderAlive } from '../executor/identity.ts';
 import { readLockHolder, takeLock } from '../host/lock.ts';
+import { giveWay } from '../matrix/give-way.ts';
 import { matrixFiles, readAccount } from '../matrix/secrets.ts';
-import { listOpenBridgeRuns, hasNewRuns, type BridgeRun } from '../storage/bridge.ts';
+import { hasNewRuns, isAnythingToSend, listOpenBridgeRuns, type BridgeRun } from '../storage/bridge.ts';
 import { writeLastError } from '../storage/device.ts';
 import type { Db } from '../storage/open.ts';
-import { summarizeOutbox } from '../storage/outbox.ts';
 import { findRuns, listUnfinishedRuns, readLease } from '../storage/read.ts';
 import { hasOpenTickets } from '../storage/tickets.ts';
 import { connectDevice, type Connection } from './connect.ts';
@@ -34,7 +33,7 @@ export async function serveBridge(options: ServeOptions): Promise<boolean> {
     if (lock === null) return !isFirst;
     try {
       // Runs go first; but where nodes work, what they wait for goes through here.
-      if (!carriesWork(options)) setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
+      if (!carriesWork(options)) giveWay(process.pid);
       if (!(await serveOnce(options))) return true;
     } finally {
       lock[Symbol.dispose]();
@@ -81,7 +80,7 @@ async function connect({ home, db, signal, say }: ServeOptions): Promise<Connect
 
 /** Whether a run lives that the room follows, this home's node does, somebody may come with a ticket, or something waits to be sent. */
 function isNeeded({ home, db }: Pick<ServeOptions, 'home' | 'db'>): boolean {
-  if (hasNewRuns(db) || summarizeOutbox(db).waiting > 0) return true;
+  if (hasNewRuns(db) || isAnythingToSend(db)) return true;
   if (readLockHolder(nodePaths(home).lock) !== null || hasOpenTickets(db, Date.now())) return true;
   return listOpenBridgeRuns(db).some((run) => needsRoom(db, run));
 }
@@ -92,11 +91,10 @@ function carriesWork({ home, db }: Pick<ServeOptions, 'home' | 'db'>): boolean {
 }
 
 /** A run that ended is needed until the room has its end; one that nobody drives changes no more. */
-function needsRoom(db: Db, { run, problem, place }: BridgeRun): boolean {
+function needsRoom(db: Db, { run, problem }: BridgeRun): boolean {
   const [row] = findRuns(db, run);
   const isOver = row?.state.kind === 'completed' || row?.state.kind === 'failed' || row?.state.kind === 'aborted';
-  if (isOver || row === undefined || row.mode === 'local')
-    return place !== null || problem === null || problem.startsWith(passingMark);
+  if (isOver || row === undefined || row.mode === 'local') return problem === null || problem.startsWith(passingMark);
   const lease = readLease(db, run);
   return lease !== null && isHolderAlive(lease);
 }

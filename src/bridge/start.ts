@@ -3,6 +3,9 @@ import { closeSync, openSync } from 'node:fs';
 import type { Home } from '../config/home.ts';
 import { makePrivateDir } from '../config/private-dir.ts';
 import { readLockHolder } from '../host/lock.ts';
+import { hasNewRuns, listOpenBridgeRuns } from '../storage/bridge.ts';
+import type { Db } from '../storage/open.ts';
+import { summarizeOutbox } from '../storage/outbox.ts';
 import { bridgePaths } from './paths.ts';
 
 /**
@@ -24,6 +27,11 @@ export function startBridge(home: Home): void {
   closeSync(log);
   child.on('error', () => {});
   child.unref();
+}
+
+/** Starts the bridge when a room lacks something: after a login, or when a person wants it tried again. */
+export function startBridgeIfOwing(home: Home, db: Db): void {
+  if (hasNewRuns(db) || listOpenBridgeRuns(db).length > 0 || summarizeOutbox(db).waiting > 0) startBridge(home);
 }
 
 /** The process id of the bridge that lives in a home. */

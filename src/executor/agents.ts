@@ -128,7 +128,7 @@ function start(facts: AgentFacts, request: StartRequest): Result<Start, string> 
   if (!planned.ok) return planned;
   for (const file of planned.value.files) writePrivate(file.path, file.content);
   if (planned.value.conversation !== null) noteConversation(facts, task, planned.value.conversation);
-  return ok(toStart(profile, action, planned.value));
+  return ok(toStart(profile, action, planned.value, facts.tables[profile.name]?.['rules']));
 }
 
 function startOf(
@@ -150,7 +150,7 @@ function startOf(
 }
 
 /** The session's token makes its hook known to the host; a program of the user's own may call `cis hook` by it too. */
-function toStart(profile: AgentProfile, action: AgentAction, plan: AgentPlan): Start {
+function toStart(profile: AgentProfile, action: AgentAction, plan: AgentPlan, rules: unknown): Start {
   return {
     file: plan.file,
     args: plan.args,
@@ -162,7 +162,9 @@ function toStart(profile: AgentProfile, action: AgentAction, plan: AgentPlan): S
       name: profile.name,
       screen: profile.screen,
       hookToken: randomBytes(16).toString('hex'),
+      goOn: profile.goOn,
       answering: profile.answering,
+      ...(rules === undefined ? {} : { rules }),
     },
   };
 }

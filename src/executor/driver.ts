@@ -543,7 +543,7 @@ export class Driver {
     if (node.state.kind === 'blocked') {
       // The same episode, known better: a hook is faster than the screen that shows the choices.
       if (node.state.block.id === block.id) {
-        if (node.state.block.fingerprint !== block.fingerprint)
+        if (node.state.block.fingerprint !== block.fingerprint || node.state.block.waits !== block.waits)
           this.#ledger.record({ kind: 'task-blocked', task, attempt, block }, clock);
         return;
       }

@@ -36,6 +36,7 @@ export class Session {
   readonly pidStart: string;
   readonly agent: SpawnedAgent | undefined;
   readonly answers: readonly AnswerRule[];
+  readonly waitsForLimits: boolean;
   lastOutputAt: number | null = null;
   /** When, and by whom, something was typed from an attached terminal; 0: never. */
   typedAt = 0;
@@ -63,6 +64,7 @@ export class Session {
     this.title = recording.title;
     this.agent = spawn.agent;
     this.answers = spawn.answers ?? [];
+    this.waitsForLimits = spawn.waitsForLimits === true;
     this.cols = cols;
     this.rows = rows;
     this.#watcher = watcher;

@@ -97,6 +97,8 @@ export interface DrainOptions {
   readonly onTrouble?: (failure: MatrixFailure, retryInMs: number) => void;
   readonly onSent?: (row: OutboxRow, eventId: string) => void;
   readonly onParked?: (row: OutboxRow, reason: string) => void;
+  /** A room refuses us: its rows wait a minute, the others do not. */
+  readonly onHeld?: (room: string, failure: MatrixFailure) => void;
 }
 
 /** What the transport keeps; `bridge/` puts the database behind it. */

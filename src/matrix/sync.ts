@@ -46,11 +46,17 @@ export async function follow(
   const pause = openPause();
   let failures = 0;
   while (!options.signal.aborted) {
-    const done = await syncOnce(context, handler, 30_000, options.signal);
+    let isEcho = false;
+    const look: BatchHandler = (batch) => {
+      isEcho = isOnlyEcho(batch);
+      return handler(batch);
+    };
+    const done = await syncOnce(context, look, 30_000, options.signal);
     if (options.signal.aborted) break;
     if (done.ok) {
       failures = 0;
       options.onSynced?.();
+      if (isEcho) await pause.wait(echoPauseMs, options.signal);
       continue;
     }
     if (!isPassing(done.error)) return done;
@@ -59,6 +65,15 @@ export async function follow(
     await pause.wait(waitMs, options.signal);
   }
   return ok(undefined);
+}
+
+/** While we send, each event of ours would be a sync of its own, which costs the server as much as the event does. */
+const echoPauseMs = 150;
+
+/** Nothing but what this device sent itself. */
+function isOnlyEcho({ events, deviceMessages, invites, left }: SyncBatch): boolean {
+  if (events.length === 0 || deviceMessages.length + invites.length + left.length > 0) return false;
+  return events.every(({ txnId }) => txnId !== null);
 }
 
 function waitAfter(failure: MatrixFailure, failures: number, random: number): number {

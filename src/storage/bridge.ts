@@ -53,7 +53,17 @@ export function adoptRuns(db: Db): void {
   adopt.immediate();
 }
 
-/** Whether there are runs to take up; cheap, for every commit. */
+/**
+ * What the log has after `after`: its newest event, and whether one of them is about a run itself, without which no run can be new to a
+ * room. For every commit: the table of runs, whose rows hold whole DAGs, is not read.
+ */
+export function readNews(db: Db, after: number): { readonly seq: number; readonly isAboutRuns: boolean } {
+  const query = `SELECT coalesce(max(seq), ?) AS seq, coalesce(max(category = 'run'), 0) AS runs FROM events WHERE seq > ?`;
+  const { seq, runs } = db.prepare(query).get(after, after) as { seq: number; runs: number };
+  return { seq, isAboutRuns: runs === 1 };
+}
+
+/** Whether there are runs to take up. */
 export function hasNewRuns(db: Db): boolean {
   const query = `SELECT 1 FROM runs r LEFT JOIN bridge_runs b ON b.run_id = r.id WHERE r.mode != 'local' AND r.room IS NOT NULL
     AND (b.run_id IS NULL OR r.room != b.wanted OR (b.closed = 1 AND r.state NOT IN ('completed', 'failed', 'aborted'))) LIMIT 1`;
@@ -80,6 +90,52 @@ export function readBridgeRun(db: Db, run: RunId): BridgeRun | null {
 
 export function writePlace(db: Db, run: RunId, place: RoomPlace): void {
   db.prepare('UPDATE bridge_runs SET place = ?, problem = NULL WHERE run_id = ?').run(toJson(place), run);
+}
+
+/** What the homeserver said about a room when a run was in it last; null when none was, or it could not be used since. */
+export function findPlace(db: Db, wanted: string): RoomPlace | null {
+  const query = `SELECT b.place, b.problem FROM bridge_runs b JOIN runs r ON r.id = b.run_id WHERE b.wanted = ?
+    AND (b.place IS NOT NULL OR b.problem IS NOT NULL) ORDER BY r.created_at DESC LIMIT 1`;
+  const row = db.prepare(query).get(wanted) as Pick<RawRun, 'place' | 'problem'> | undefined;
+  return row === undefined || row.place === null || row.problem !== null ? null : fromJson(row.place);
+}
+
+/**
+ * The runs of a room that was replaced by another one begin anew there: with a card of how they stand and the questions that are open.
+ * What waited to be sent to the old room is in that already.
+ */
+export function leaveRoom(db: Db, room: string, words: string): void {
+  const runs = db
+    .prepare(
+      `SELECT run_id FROM bridge_runs WHERE json_extract(place, '$.room') = @room AND (closed = 0 OR EXISTS
+         (SELECT 1 FROM outbox o WHERE o.state = 'waiting' AND o.room = @room AND o.id BETWEEN card AND last_row))`,
+    )
+    .pluck()
+    .all({ room }) as RunId[];
+  for (const run of runs) {
+    db.prepare(
+      `UPDATE bridge_runs SET place = NULL, card = NULL, shown = NULL, last_row = NULL, closed = 0, problem = NULL,
+         seq = (SELECT coalesce(max(seq), 0) FROM events WHERE run_id = @run) WHERE run_id = @run`,
+    ).run({ run });
+    db.prepare('UPDATE bridge_questions SET outcome = ? WHERE run_id = ? AND outcome IS NULL').run(words, run);
+  }
+  db.prepare(`DELETE FROM outbox WHERE state = 'waiting' AND room = ?`).run(room);
+}
+
+/** Notes, for the runs that a room does not have to their end, why it cannot be used; null: it can be used again. */
+export function writeRoomProblem(db: Db, room: string, problem: string | null): void {
+  db.prepare(
+    `UPDATE bridge_runs SET problem = @problem WHERE problem IS NOT @problem
+     AND @room IN (json_extract(place, '$.room'), json_extract(place, '$.machineRoom')) AND (@problem IS NULL OR closed = 0
+       OR EXISTS (SELECT 1 FROM outbox WHERE state = 'waiting' AND outbox.room = @room))`,
+  ).run({ room, problem });
+}
+
+/** Whether anything can be sent now: it waits, and its room is not known to refuse it. */
+export function isAnythingToSend(db: Db): boolean {
+  const query = `SELECT 1 FROM outbox o WHERE state = 'waiting' AND NOT EXISTS (SELECT 1 FROM bridge_runs b
+    WHERE b.problem IS NOT NULL AND o.room IN (json_extract(b.place, '$.room'), json_extract(b.place, '$.machineRoom'))) LIMIT 1`;
+  return db.prepare(query).get() !== undefined;
 }
 
 export function writeBridgeProblem(db: Db, run: RunId, problem: string): void {
@@ -180,8 +236,10 @@ export interface InboxRow {
 
 /** Keeps what somebody said; what is there already stays as it is. */
 export function putIntoInbox(db: Db, { eventId, room, sender, at, body }: InboxRow): void {
+  // After those that wait already, whatever the clock says: of two answers the first one counts.
   const insert = db.prepare(
-    'INSERT INTO bridge_inbox (event_id, room, sender, at, body) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING',
+    `INSERT INTO bridge_inbox (event_id, room, sender, at, body)
+     VALUES (?, ?, ?, max(?, coalesce((SELECT max(at) + 1 FROM bridge_inbox WHERE verdict IS NULL), 0)), ?) ON CONFLICT DO NOTHING`,
   );
   insert.run(eventId, room, sender, at, toJson(body));
 }

@@ -37,6 +37,10 @@ export function listNodes(db: Db): NodeRow[] {
   return (db.prepare(query).all() as RawNode[]).map(fromRaw);
 }
 
+export function countNodes(db: Db): number {
+  return Number(db.prepare('SELECT count(*) FROM fleet_nodes').pluck().get());
+}
+
 export function readNode(db: Db, did: Did): NodeRow | null {
   const query = `SELECT ${columns} FROM fleet_nodes WHERE did = ? AND facts IS NOT NULL`;
   const row = db.prepare(query).get(did) as RawNode | undefined;
@@ -107,4 +111,23 @@ export function readDraining(db: Db): boolean {
 export function writeDraining(db: Db, draining: boolean): void {
   if (draining) db.prepare('INSERT OR IGNORE INTO settings (name, value) VALUES (?, ?)').run(drainKey, '1');
   else db.prepare('DELETE FROM settings WHERE name = ?').run(drainKey);
+}
+
+/** A room of nodes as the homeserver described it when it was last asked. */
+export interface RememberedRoom {
+  readonly room: string;
+  readonly machines: string;
+  readonly encrypted: boolean;
+}
+
+export function readRememberedRoom(db: Db, wanted: string): RememberedRoom | null {
+  const query = db.prepare('SELECT value FROM settings WHERE name = ?').pluck();
+  const text = query.get(`fleet-room:${wanted}`) as string | undefined;
+  return text === undefined ? null : fromJson<RememberedRoom>(text);
+}
+
+export function rememberRoom(db: Db, wanted: string, room: RememberedRoom): void {
+  db.prepare(
+    'INSERT INTO settings (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value',
+  ).run(`fleet-room:${wanted}`, toJson(room));
 }

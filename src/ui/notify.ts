@@ -50,6 +50,7 @@ export function openNotifier(options: NotifyOptions): Notifier {
     const { block } = question;
     if (told.has(block.id)) return;
     forget(block.id);
+    if (block.waits === true) return;
     const graceMs = block.kind === 'approval' && block.rule.startsWith('hook') ? 0 : options.graceMs;
     waiting.set(
       block.id,

@@ -6,10 +6,12 @@ import type { TaskId } from '../../src/domain/ids.ts';
 import { renderCard, titleOf } from '../../src/bridge/card.ts';
 import { renderDetails } from '../../src/bridge/details.ts';
 import { foldMachine } from '../../src/bridge/machine.ts';
+import { edit, inThread, notice, plainMessage, text } from '../../src/bridge/message.ts';
 import { isCommand, parseCommand } from '../../src/bridge/parse-command.ts';
 import { cleanAnswer, parseReaction, parseReply } from '../../src/bridge/parse-reply.ts';
 import { questionsOf, renderOutcome, renderQuestion, seedsFor, type Question } from '../../src/bridge/question.ts';
 import { escapeHtml, plainText } from '../../src/bridge/text.ts';
+import { checkContent } from '../../src/matrix/content.ts';
 import { readMachineEvent } from '../../src/matrix/events/index.ts';
 import {
   approval,
@@ -245,6 +247,31 @@ test('commands are read, and what is none is not taken for one', () => {
   `);
   expect(['!cis', ' !cis runs', '!cistern', 'say !cis'].map(isCommand)).toEqual([true, true, false, false]);
   fc.assert(fc.property(fc.string(), (text) => parseCommand(`!cis ${text}`) !== undefined));
+});
+
+test('whatever is in them, messages and their edits are small enough for an event', () => {
+  for (const sign of ['"', '\u{1F600}', '\u4E16', '\\']) {
+    const long = sign.repeat(5000);
+    const block = approval(long, long);
+    const choices = Array.from({ length: 60 }, () => ({ label: long }));
+    const people = Array.from({ length: 20 }, (_, index) => `@${'p'.repeat(100)}${index}:example.org`);
+    const question = theQuestion({ ...block, choices });
+    const view = { dag: long, mentions: people, mask: same };
+    const fits = (content: Parameters<typeof checkContent>[0]): boolean => checkContent(content).ok;
+    expect(fits(text(renderQuestion(question, view), people))).toBe(true);
+    const many = Array.from({ length: 200 }, (_, index) => [index, completed(`t${index}`)] as const);
+    const details = renderDetails(logOf('brave-otter', many), { mask: same, preview: () => long.slice(0, 600) });
+    expect(fits(inThread(notice(details ?? plainMessage(''))))).toBe(true);
+    expect(details?.body).toMatch(/… and \d+ more: cis dag events$/);
+    const ids = Array.from({ length: 20 }, (_, index) => `t${index}`);
+    const blocks = ids.map((id) => [2, blocked(id, block)] as const);
+    const failures = ids.map((id) => [1, { ...failed(id), failure: { kind: 'not-started', reason: long } }] as const);
+    for (const events of [blocks, failures]) {
+      const fold = openPicture(settingsOf(ids.map((id) => taskOf(id))));
+      for (const event of logOf('brave-otter', events)) fold.apply(event);
+      expect(fits(edit(notice(renderCard(fold.picture))))).toBe(true);
+    }
+  }
 });
 
 test('details tell what failed before what went well', () => {

@@ -378,6 +378,19 @@ describe('around runs', () => {
     await world.cis(['dag', 'use', '--clear']);
   });
 
+  test('execute without file and id carries on the run of `dag use`, else the newest unfinished one', async () => {
+    await using own = openWorld();
+    const file = writeDag(own, `[dag]\nname = "x"\n[[dag.tasks]]\nid = "a"\ncommand = "true"\nlevel = "confirmed"\n`);
+    const done = writeDag(own, `[dag]\nname = "y"\n[[dag.tasks]]\nid = "a"\ncommand = "true"\n`, 'done.toml');
+    for (const run of ['first', 'second'])
+      expect((await own.cis(['dag', 'run', file, '--run-id', run, '--no-wait'])).code).toBe(3);
+    expect((await own.cis(['dag', 'run', done, '--run-id', 'third'])).code).toBe(0);
+    const carryOn = () => own.cis(['dag', 'execute', '--no-wait']);
+    expect(await carryOn()).toMatchObject({ code: 3, stdout: has('second'), stderr: has('second:a needs a word') });
+    await own.cis(['dag', 'use', 'first']);
+    expect(await carryOn()).toMatchObject({ code: 3, stdout: has('first'), stderr: has('first:a needs a word') });
+  });
+
   test('wait takes a task as well, and --blocked ends at a question', async () => {
     const file = dagOf(
       { a: `command = 'exit 3'`, b: `command = 'true'\nlevel = "confirmed"` },
@@ -439,6 +452,16 @@ describe('the DAGs of dags/', () => {
     const { states, events } = look(world, 'gates');
     expect(states).toMatchObject({ test: 'completed', deploy: 'completed', repair: 'skipped', clean: 'completed' });
     expect(events.filter((event) => event.kind === 'task-waiting-retry')).toHaveLength(1);
+  });
+
+  test('hybrid.toml runs in local mode too, and is answered and confirmed from another terminal', async () => {
+    const hybrid = watchCis(world, ['dag', 'run', join(root, 'dags/hybrid.toml'), '--run-id', 'no-room']);
+    await hybrid.waitFor((event) => event.kind === 'task-blocked' && event.task === 'ask');
+    expect(await world.cis(['dag', 'unblock', 'no-room:ask', 'y'])).toMatchObject({ code: 0 });
+    await hybrid.waitFor((event) => event.kind === 'task-gated' && event.task === 'clean');
+    expect((await world.cis(['dag', 'confirm', 'no-room:clean'])).code).toBe(0);
+    expect((await hybrid.ended).code).toBe(0);
+    expect((await world.cis(['dag', 'output', 'no-room', 'report'])).stdout).toContain('the answer is y');
   });
 
   test('check.toml is valid and could run', async () => {

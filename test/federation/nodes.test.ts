@@ -198,3 +198,32 @@ test('tickets that are damaged, expired or of this home are refused, and what is
   const strange = { ...ticket, did: 'did:key:z6MkhaXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2doK' as Did };
   expect(await join(renderTicket(strange))).toContain('not logged in, and this ticket has no account');
 });
+
+test('a node that was in the room starts while the homeserver is away, and is heard when it is back', async () => {
+  await using world = openWorld();
+  const lone = await startTestHomeserver();
+  try {
+    await loggedIn(world, lone, 'lone');
+    const room = await makeRoom(world, 'fleet');
+    const start = () => world.cis(['node', 'start', '--room', room, '--detach', '--json'], { env: quick });
+    await lone.stop();
+    const never = await start();
+    expect([never.code, never.stderr]).toEqual([1, expect.stringContaining('cannot work in')]);
+    await lone.start();
+    expect((await start()).code).toBe(0);
+    await json(world, 'node', 'stop');
+    await lone.stop('SIGKILL');
+    const again = await start();
+    expect([again.code, again.stderr]).toEqual([0, '']);
+    expect(readFileSync(nodePaths(world.home).log, 'utf8')).toContain('the homeserver is away');
+    await json(world, 'node', 'drain');
+    await lone.start();
+    await until(
+      () => nodes(world, room),
+      (all) => all.some(({ draining, alive }) => draining && alive),
+    );
+    await json(world, 'node', 'stop');
+  } finally {
+    await lone[Symbol.asyncDispose]();
+  }
+}, 180_000);

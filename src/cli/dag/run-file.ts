@@ -54,6 +54,8 @@ export async function runFile(file: string, flags: RunFlags): Promise<void> {
 /** The room of a hybrid or matrix run must be there, and as the file wants it, before anything starts. */
 async function findRoom({ mode, room, dag }: Chosen, loaded: LoadedConfig): Promise<string | null> {
   if (mode === 'local') return room;
+  if (mode === 'hybrid' && room !== null && (await import('./known-room.ts')).isRoomKnown(room, dag.matrix))
+    return room;
   const found = await (await import('./hybrid.ts')).checkRoom(room, dag.matrix, loaded, mode);
   if (mode === 'matrix') await (await import('./fleet.ts')).needCoordinatorRights(found);
   return found;

@@ -6,6 +6,7 @@ import { isInFleet } from '../../federation/in-fleet.ts';
 import type { HostConnection } from '../../host/port.ts';
 import type { HostedSession } from '../../host/protocol.ts';
 import { readAllSessions, readLivingWithRows, resolveRun, type FoundSession } from '../resolve.ts';
+import { describeWait } from '../../domain/words.ts';
 import { describeEnd } from './session.ts';
 
 interface SessionsFlags {
@@ -144,7 +145,8 @@ function renderSessions(found: readonly ListedSession[], flags: SessionsFlags, n
 
 function describeState(state: SessionState): string {
   if (state.kind === 'ended') return describeEnd(state.end);
-  return state.kind === 'blocked' ? `blocked: ${state.block.question.split('\n')[0] ?? ''}` : state.kind;
+  if (state.kind !== 'blocked') return state.kind;
+  return `${describeWait(state.block) ?? 'blocked'}: ${state.block.question.split('\n')[0] ?? ''}`;
 }
 
 function renderAge(ms: number): string {

@@ -3,6 +3,8 @@ import type { RateLimit } from '../../domain/room.ts';
 import type { CrossSigning } from '../../matrix/crypto/cross-signing.ts';
 import { writeAccount, type Account } from '../../matrix/secrets.ts';
 import { writeDevice } from '../../storage/device.ts';
+import { startBridgeIfOwing } from '../../bridge/start.ts';
+import { home } from '../context.ts';
 import { failed, files, openWriter } from './context.ts';
 import { CommandError } from '../exit.ts';
 
@@ -30,6 +32,7 @@ export async function settleDevice(
       return signing.value;
     } finally {
       await transport.close();
+      startBridgeIfOwing(home(), db);
     }
   } finally {
     db.close();

@@ -4,7 +4,7 @@ import { readState, runningPid } from '../../matrix/homeserver/synapse.ts';
 import { openHttp } from '../../matrix/http.ts';
 import type { Account } from '../../matrix/secrets.ts';
 import { readDevice, type DeviceRow } from '../../storage/device.ts';
-import { readBridgePid } from '../../bridge/start.ts';
+import { readBridgePid, startBridgeIfOwing } from '../../bridge/start.ts';
 import { listOpenBridgeRuns, lastSeq } from '../../storage/bridge.ts';
 import { listParked, summarizeOutbox, unpark, type ParkedRow } from '../../storage/outbox.ts';
 import type { Db } from '../../storage/open.ts';
@@ -14,7 +14,7 @@ import { files, findAccount, openWriter } from './context.ts';
 
 export function command(into: Command): Command {
   return into
-    .option('--retry', 'let what was set aside wait to be sent again')
+    .option('--retry', 'try again now, also what was set aside')
     .option('--json', 'print JSON')
     .action(async (options: { readonly retry?: true; readonly json?: true }) => {
       if (options.retry) retryParked();
@@ -27,6 +27,7 @@ export function command(into: Command): Command {
 function retryParked(): void {
   const db = openWriter();
   unpark(db);
+  startBridgeIfOwing(home(), db);
   db.close();
 }
 

@@ -43,12 +43,15 @@ async function start(options: Options): Promise<void> {
     else print([`the node runs in the background: process ${pid}`, 'cis node status shows it, cis node stop ends it']);
     return;
   }
-  const { enterRoom } = await import('../../federation/node/room.ts');
+  const { enterKnownRoom } = await import('../../federation/node/room.ts');
   const { openHomeCourier } = await import('../../federation/travel/courier.ts');
   const db = openWriter();
   const signal = untilInterrupted();
   const rooms = openRooms(openHttp(account.homeserver, account.accessToken));
-  const { machines, encrypted } = orFail(await enterRoom(rooms, db, wanted), `cannot work in ${wanted}`);
+  const { machines, encrypted, remembered } = orFail(
+    await enterKnownRoom(rooms, db, wanted),
+    `cannot work in ${wanted}`,
+  );
   const courier = openHomeCourier(home(), encrypted);
   if (!courier.ok) throw new CommandError('refused', courier.error);
   const facts = await needFacts(config, account);
@@ -67,6 +70,7 @@ async function start(options: Options): Promise<void> {
     signal,
     say,
     onReady() {
+      if (remembered) say('the homeserver is away: its room is taken as it was');
       say(`${self.node} (${self.identity.did}) is a node of ${wanted}`);
       tellReady();
     },

@@ -42,6 +42,8 @@ export async function serveRemote(options: ServiceOptions): Promise<void> {
     }
     said = '';
     using open = carrier.value;
+    // It may have come while the bridge was waited for: then nobody would tell it any more.
+    if (signal.aborted) return;
     const judge = (caller: Caller): Result<null, string> => judgeCaller(options, caller);
     const gate = {
       home,
