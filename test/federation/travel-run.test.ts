@@ -219,7 +219,10 @@ test(
     const took = beginCis(heir.world, [
       ...['dag', 'execute', '--run-id', 'heritage', '--takeover', '--room', fleet.room],
     ]);
-    await seen(heir.world, 'heritage', (event) => event.kind === 'task-running' && event.task === 'right');
+    await Promise.race([
+      seen(heir.world, 'heritage', (event) => event.kind === 'task-running' && event.task === 'right'),
+      took.ended.then(({ stderr }) => Promise.reject(new Error(stderr))),
+    ]);
     const typed = await heir.world.cis(['dag', 'send', 'heritage:right', 'on', '--enter']);
     expect(typed.stderr).toBe('');
     const ended = await took.ended;

@@ -163,10 +163,10 @@ function writeHistory(
   history: readonly RawEvent[],
 ): void {
   const now = Date.now();
-  db.transaction(() => {
+  const write = db.transaction((): number | null => {
     raiseLease(db, run, past.nextEpoch - 2); // ours is one more, and the driver's that follows one more again
     const lease = takeLease(db, run, driver, () => false);
-    if (!lease.ok) return;
+    if (!lease.ok) return null;
     const model = createModel(settings);
     const batch = emptyBatch();
     const note = (event: CisEvent, at: number): void => {
@@ -210,8 +210,10 @@ function writeHistory(
     writeFleetCursor(db, readerOf(run), { inbox: 0, log: Number.MAX_SAFE_INTEGER });
     const last = db.prepare('SELECT coalesce(max(seq), 0) FROM events WHERE run_id = ?').pluck().get(run);
     writeFleetCursor(db, readerOf(run), { log: Number(last) });
-    releaseLease(db, run, lease.value);
-  }).immediate();
+    return lease.value;
+  });
+  const epoch = write.immediate();
+  if (epoch !== null) releaseLease(db, run, epoch); // it does not wait for the disk, which is nothing for a transaction
 }
 
 /** Dependencies first. */
