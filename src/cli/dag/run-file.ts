@@ -56,7 +56,7 @@ async function findRoom({ mode, room, dag }: Chosen, loaded: LoadedConfig): Prom
   if (mode === 'local') return room;
   if (mode === 'hybrid' && room !== null && (await import('./known-room.ts')).isRoomKnown(room, dag.matrix))
     return room;
-  const found = await (await import('./hybrid.ts')).checkRoom(room, dag.matrix, loaded);
+  const found = await (await import('./hybrid.ts')).checkRoom(room, dag.matrix, loaded, mode);
   if (mode === 'matrix') await (await import('./fleet.ts')).needCoordinatorRights(found);
   return found;
 }
