@@ -1,13 +1,5 @@
-import {
-  renderQuestion,
-  seedsFor,
-  isAnswerable,
-  commandOf,
-  pill,
-  type Question,
-  type QuestionView,
-} from './question.ts';
-import type { Message } from './message.ts';
+import { seedsFor, isAnswerable, commandOf, pill, type Question, type QuestionView } from './question.ts';
+import { firstFitting, type Message } from './message.ts';
 import { escapeHtml, oneLine, plainText } from './text.ts';
 
 /** A question in a message that asks several. */
@@ -20,8 +12,17 @@ export interface Asked {
 /** Questions and choices are named by one sign each: `2b`. */
 const mostQuestions = 9;
 const mostChoices = 9;
-/** Of the 40 KiB that an event may have: an edit holds the text twice, once for clients that know no edits. */
-const mostBytes = 36_000;
+/** What a message of several may have in bytes of JSON, with what it means: so much is shown uncut, and is left over for outcomes. */
+const mostBytes = 27_000;
+
+/** What a question, its parts and what came of it may have, in characters: more are shown where all of them fit. */
+const limits = [
+  { question: 1500, command: 1000, choice: 120, settled: 200, outcome: 300 },
+  { question: 500, command: 300, choice: 60, settled: 100, outcome: 100 },
+  { question: 200, command: 100, choice: 20, settled: 60, outcome: 60 },
+] as const;
+
+type Limit = (typeof limits)[number];
 
 /** Which questions share a message, in their order: as many as can be named and fit. */
 export function groupQuestions(questions: readonly Question[], view: QuestionView): Question[][] {
@@ -42,9 +43,14 @@ export function groupQuestions(questions: readonly Question[], view: QuestionVie
 }
 
 function sizeOf(question: Question, view: QuestionView): number {
-  const { body, html } = renderQuestion(question, view);
-  const meaning = JSON.stringify(meaningOf([{ question, outcome: null }], view.mask));
-  return 2 * Buffer.byteLength(body) + Buffer.byteLength(html) + Buffer.byteLength(meaning);
+  const asked = { question, outcome: null };
+  const { body, html } = renderPart(asked, 0, view, limits[0]);
+  // An edit says the words twice, once for clients that know no edits.
+  return 2 * bytesOf(body) + bytesOf(html) + bytesOf(meaningOf([asked], view.mask));
+}
+
+function bytesOf(value: unknown): number {
+  return Buffer.byteLength(JSON.stringify(value));
 }
 
 /** `2b`: the choice of a question of a shared message, both counted from 0. */
@@ -54,9 +60,13 @@ export function labelOf(position: number, choice: number): string {
 
 /** The message that asks several questions, and says of each that was settled what came of it. */
 export function renderGroup(asked: readonly Asked[], view: QuestionView): Message {
+  return firstFitting(limits.map((limit) => () => renderWithin(asked, view, limit)));
+}
+
+function renderWithin(asked: readonly Asked[], view: QuestionView, limit: Limit): Message {
   const open = asked.filter(({ outcome }) => outcome === null).length;
   const title = `${open === 0 ? '✅' : '✋'} ${oneLine(view.dag, 60)} · ${headOf(asked, open)}`;
-  const parts = asked.map((one, position) => renderPart(one, position, view));
+  const parts = asked.map((one, position) => renderPart(one, position, view, limit));
   const how = howToAnswer(asked);
   const mentions = open === 0 ? [] : view.mentions;
   return {
@@ -79,21 +89,22 @@ function headOf(asked: readonly Asked[], open: number): string {
   return open === 1 ? '1 question waits for you' : `${open} questions wait for you`;
 }
 
-function renderPart({ question, outcome }: Asked, position: number, view: QuestionView): Message {
+function renderPart({ question, outcome }: Asked, position: number, view: QuestionView, limit: Limit): Message {
   const name = `${position + 1}. `;
-  const asked = plainText(view.mask(question.question), { chars: outcome === null ? 1500 : 200, lines: 15 });
+  const chars = outcome === null ? limit.question : limit.settled;
+  const asked = plainText(view.mask(question.question), { chars, lines: 15 });
   const quote = `<blockquote>${escapeHtml(asked).replaceAll('\n', '<br>')}</blockquote>`;
   const quoted = asked.split('\n').map((line) => `> ${line}`);
   const task = `<b>${name}</b><code>${escapeHtml(question.task)}</code>`;
   if (outcome !== null) {
-    const said = oneLine(view.mask(outcome), 300);
+    const said = oneLine(view.mask(outcome), limit.outcome);
     return {
       body: [`${name}${question.task}`, ...quoted, said].join('\n'),
       html: `${task}${quote}${escapeHtml(said)}<br>`,
     };
   }
-  const runs = commandOf(question, view.mask, 1000);
-  const lines = choiceLines(question, position, view.mask);
+  const runs = commandOf(question, view.mask, limit.command);
+  const lines = choiceLines(question, position, view.mask, limit.choice);
   return {
     body: [
       `${name}${question.task}`,
@@ -111,14 +122,14 @@ function renderPart({ question, outcome }: Asked, position: number, view: Questi
   };
 }
 
-function choiceLines(question: Question, position: number, mask: (text: string) => string): string[] {
+function choiceLines(question: Question, position: number, mask: (text: string) => string, chars: number): string[] {
   if (!isAnswerable(question)) return ['Secrets are not taken from a room: answer in a terminal.'];
   if (question.choices.length === 0) return [`reply with ${position + 1} and the answer`];
   return question.choices
     .slice(0, mostChoices)
     .map(
       ({ label }, index) =>
-        `${labelOf(position, index)}. ${oneLine(mask(label), 120)}${index === question.selected ? ' (preselected)' : ''}`,
+        `${labelOf(position, index)}. ${oneLine(mask(label), chars)}${index === question.selected ? ' (preselected)' : ''}`,
     );
 }
 
@@ -154,7 +165,7 @@ export function meaningOf(asked: readonly Asked[], mask: (text: string) => strin
       task_id: question.task,
       attempt: question.attempt,
       kind: question.subject.kind === 'block' ? question.subject.blockKind : question.subject.kind,
-      question: oneLine(mask(question.question), 500),
+      question: oneLine(mask(question.question), outcome === null ? 500 : 100),
       ...(question.subject.kind === 'block' && question.subject.runs !== null
         ? { command: oneLine(mask(question.subject.runs), 300) }
         : {}),
@@ -165,7 +176,7 @@ export function meaningOf(asked: readonly Asked[], mask: (text: string) => strin
       selected: question.selected,
       takes_text: isAnswerable(question) && (question.choices.length === 0 || inputOf(question) === 'line'),
       ...(asked.length === 1 ? {} : { number: position + 1 }),
-      ...(outcome === null ? {} : { outcome: oneLine(mask(outcome), 300) }),
+      ...(outcome === null ? {} : { outcome: oneLine(mask(outcome), 100) }),
     })),
   };
 }

@@ -169,3 +169,21 @@ test('a message takes as many questions as fit an event, and its meaning fits wi
     expect(checkContent(edit(content))).toMatchObject({ ok: true });
   }
 });
+
+test.each([
+  ['signs that JSON escapes', '"'.repeat(1500), '"'.repeat(900)],
+  ['signs of four bytes', '😀'.repeat(1500), '😀'.repeat(900)],
+  ['backslashes', '\\'.repeat(700), '\\'.repeat(500)],
+  ['few words', 'ok?', 'x'],
+])('questions of %s fit an event that they share, open or with long outcomes', (_, question, runs) => {
+  const many = Object.fromEntries(Array.from({ length: 12 }, (_, index) => [`t${index}`, approval(question, runs)]));
+  const questions = ask(many);
+  for (const group of [...groupQuestions(questions, view), questions.slice(0, 2)]) {
+    if (group.length === 1) continue;
+    for (const outcome of [null, '😀'.repeat(300)]) {
+      const all = group.map((one) => ({ question: one, outcome }));
+      const content = { ...message(renderGroup(all, view), view.mentions), 'cis.question': meaningOf(all, same) };
+      expect(checkContent(edit(content))).toMatchObject({ ok: true });
+    }
+  }
+});
