@@ -189,6 +189,7 @@ function takeMachineEvent(runs: Map<RunId, Known>, event: MachineEvent, sender: 
       break;
     case 'cis.dag.run.mode':
       known.isGone = event.content.mode === 'local';
+      known.picture.mode = event.content.mode;
       break;
     case 'cis.dag.run.completed':
     case 'cis.dag.run.failed':
@@ -223,6 +224,7 @@ function firstSeen(run: RunId, owner: string, at: number): Known {
 
 function introduce(known: Known, content: MachineContent<'cis.dag.run.created'>): void {
   known.picture.dag = oneLine(content.dag_name, 80);
+  known.picture.mode = content.mode;
   known.total = content.tasks;
   known.isGone = false;
   for (const { id, deps, agent } of readTasks(content.dag_json)) {

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { openRoomRuns } from '../../src/bridge/room-runs.ts';
+import type { TaskId } from '../../src/domain/ids.ts';
 import type { JsonObject } from '../../src/matrix/http.ts';
 import type { RoomEvent } from '../../src/matrix/port.ts';
 import { writeMachineEvent, type MachineType } from '../../src/matrix/events/index.ts';
@@ -34,14 +35,14 @@ const dag = {
   name: 'd',
   tasks: [{ id: 'a', deps: [] }, { id: 'b', deps: ['a'], action: { kind: 'agent', agent: 'codex' } }, { id: '../c' }],
 };
-const created = (sender = bot): RoomEvent =>
+const created = (sender = bot, mode = 'hybrid'): RoomEvent =>
   machine(
     'cis.dag.run.created',
     {
       dag_name: 'd \u001b[2J',
       dag_json: JSON.stringify(dag),
       dag_sha256: '0'.repeat(64),
-      mode: 'hybrid',
+      mode,
       tasks: 2,
       coordinator: { user_id: sender, device_id: 'D' },
       epoch: 1,
@@ -118,6 +119,15 @@ test('a run, its tasks and its questions are read from the events of a room', ()
   ]);
   runs.apply(edits(question, '@ada: Yes'));
   expect([runs.questions(), runs.outcomeOf('r:a!1')]).toEqual([[], '@ada: Yes']);
+});
+
+test('tasks of a run in matrix mode stand with their nodes; in hybrid mode all are where the run is', () => {
+  const nodesOf = (mode: string) => {
+    const [run] = folded([created(bot, mode), status('a', 'running')]).runs();
+    return [run?.picture.mode, run?.picture.tasks.get('a' as TaskId)?.node];
+  };
+  expect(nodesOf('matrix')).toEqual(['matrix', 'shed']);
+  expect(nodesOf('hybrid')).toEqual(['hybrid', null]);
 });
 
 test('only who announced a run is believed about it', () => {
