@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { openRoomRuns } from '../../src/bridge/room-runs.ts';
-import type { TaskId } from '../../src/domain/ids.ts';
+import { openRoomActions } from '../../src/cli/dashboard/room-actions.ts';
+import type { SessionId, TaskId } from '../../src/domain/ids.ts';
 import type { JsonObject } from '../../src/matrix/http.ts';
 import type { RoomEvent } from '../../src/matrix/port.ts';
 import { writeMachineEvent, type MachineType } from '../../src/matrix/events/index.ts';
@@ -128,6 +129,17 @@ test('tasks of a run in matrix mode stand with their nodes; in hybrid mode all a
   };
   expect(nodesOf('matrix')).toEqual(['matrix', 'shed']);
   expect(nodesOf('hybrid')).toEqual(['hybrid', null]);
+});
+
+test('of a session in a room it is said on which node it runs, whichever spoke last', async () => {
+  const [run] = folded([
+    created(bot, 'matrix'),
+    status('a', 'running', { session_id: 'r:a' }),
+    status('b', 'running', { node: 'attic' }),
+  ]).runs();
+  const actions = openRoomActions(null as never, () => ({ run: () => run }) as never);
+  const said = await actions.readHistory('r:a' as SessionId);
+  expect(said).toContain('It runs on shed; its output stays there: cis dag logs r:a');
 });
 
 test('only who announced a run is believed about it', () => {

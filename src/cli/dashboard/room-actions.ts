@@ -64,7 +64,7 @@ function describeSession(source: RoomSource, session: SessionId): string[] {
   const parts = parseSessionId(session);
   const run = parts.ok ? source.run(parts.value.run) : null;
   const task = parts.ok ? run?.picture.tasks.get(parts.value.task) : undefined;
-  const where = run?.node ?? 'another machine';
+  const where = task?.node ?? run?.node ?? 'another machine';
   return [
     ...(task === undefined ? [] : [`${task.task}: ${stateWords[task.kind]}, attempt ${task.attempt}`]),
     ...(task?.detail.kind === 'reason' ? [task.detail.text] : []),
