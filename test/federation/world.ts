@@ -7,7 +7,10 @@ import type { RunId } from '../../src/domain/ids.ts';
 import { nodePaths } from '../../src/bridge/paths.ts';
 import { openIdentity } from '../../src/federation/identity.ts';
 import { readLockHolder } from '../../src/host/lock.ts';
-import type { JsonObject } from '../../src/matrix/http.ts';
+import { openHttp, type JsonObject } from '../../src/matrix/http.ts';
+import type { Rooms } from '../../src/matrix/port.ts';
+import { openRooms } from '../../src/matrix/rooms.ts';
+import { matrixFiles, readAccount } from '../../src/matrix/secrets.ts';
 import { openStorage, openStorageToRead, type Db } from '../../src/storage/open.ts';
 import { followEvents, watchCommits } from '../../src/storage/tail.ts';
 import { writeTrust } from '../../src/storage/trust.ts';
@@ -56,10 +59,16 @@ export interface FleetWorldOptions {
   readonly encrypted?: boolean;
   /** More lines of `config.toml` of each node. */
   readonly nodeConfig?: (index: number) => string;
+  /** More lines of every `config.toml`. */
+  readonly config?: string;
   /** Shared between worlds; else one is started and ended with this one. */
   readonly server?: TestHomeserver;
   readonly serverConfig?: JsonObject;
   readonly env?: Readonly<Record<string, string>>;
+  /** Where a member reaches the homeserver, when not directly. */
+  readonly reach?: (name: string) => string | undefined;
+  /** Called with each new home before anything is in it. */
+  readonly prepare?: (name: string, world: World) => void;
 }
 
 let worlds = 0;
@@ -76,8 +85,10 @@ export async function openFleetWorld(options: FleetWorldOptions = {}): Promise<F
   const openMember = async (name: string, config: string): Promise<Member> => {
     const world = opened.use(openWorld());
     Object.assign(world.env, { CIS_DAG_MATRIX_BROADCAST_INTERVAL_MS: '200', ...options.env });
-    const userId = await loggedIn(world, server, `${prefix}-${name}`, limited);
-    writeFileSync(join(world.home.dir, 'config.toml'), `[node]\nname = "${name}"\n${config}`);
+    options.prepare?.(name, world);
+    const way = { ...server, url: options.reach?.(name) ?? server.url };
+    const userId = await loggedIn(world, way, `${prefix}-${name}`, limited);
+    writeFileSync(join(world.home.dir, 'config.toml'), `[node]\nname = "${name}"\n${config}\n${options.config ?? ''}`);
     const member = { world, name, did: openIdentity(world.home).did, userId };
     for (const other of members) {
       trust(member, other);
@@ -108,10 +119,11 @@ export async function openFleetWorld(options: FleetWorldOptions = {}): Promise<F
     coordinator,
     nodes,
     async member(name) {
-      const member = await openMember(name, '');
-      const invite = await coordinator.world.cis(['matrix', 'join', room]);
-      void invite;
-      return member;
+      const { world, ...member } = await openMember(name, '');
+      must(await roomsOf(coordinator.world).invite(room, member.userId));
+      const joined = await world.cis(['matrix', 'join', room]);
+      if (joined.code !== 0) throw new Error(joined.stderr);
+      return { ...member, world };
     },
     run: (dag, ...args) => coordinator.world.cis(argsOf(dag, args)),
     begin: (dag, ...args) => beginCis(coordinator.world, argsOf(dag, args)),
@@ -120,6 +132,13 @@ export async function openFleetWorld(options: FleetWorldOptions = {}): Promise<F
       await all[Symbol.asyncDispose]();
     },
   };
+}
+
+/** The homeserver as a home's account sees it. */
+export function roomsOf({ home }: World): Rooms {
+  const account = must(readAccount(matrixFiles(home.dir)));
+  if (account === null) throw new Error('not logged in');
+  return openRooms(openHttp(account.homeserver, account.accessToken));
 }
 
 function trust({ world }: Member, other: Member): void {
