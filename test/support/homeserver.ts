@@ -27,12 +27,13 @@ export interface TestHomeserver {
 /** How long the first start may take where nothing is cached yet. */
 export const installTimeoutMs = 900_000;
 
-export async function startTestHomeserver(extra: JsonObject = {}): Promise<TestHomeserver> {
+export async function startTestHomeserver(extra: JsonObject = {}, port?: number): Promise<TestHomeserver> {
   const engine = await sharedEngine();
   const dir = mkdtempSync(join(tmpdir(), 'cis-homeserver-'));
-  const boot = async (): Promise<string> => must(await startSynapse({ dir, engine, extra })).url;
+  const options = { dir, engine, extra, ...(port === undefined ? {} : { port }) };
+  const boot = async (): Promise<string> => must(await startSynapse(options)).url;
   const url = await boot();
-  const secret = must(await startSynapse({ dir, engine, extra })).state.registrationSecret;
+  const secret = must(await startSynapse(options)).state.registrationSecret;
   const admin = must(await registerUser(url, secret, { name: 'root', password: 'root-password', admin: true }));
   return {
     url,
