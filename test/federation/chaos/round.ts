@@ -147,6 +147,7 @@ async function lastWordsOfRoom({ coordinator, fleet, run }: Round): Promise<Map<
   const nodes = new Set(fleet.nodes.map(({ userId }) => userId));
   for (let tries = 0; tries < 300; tries += 1) {
     const states = new Map<string, string>();
+    const said = new Set<string>(); // what is replayed says nothing
     let isEnded = false;
     for (let from: string | null | undefined; from !== null;) {
       const page = must(
@@ -160,6 +161,9 @@ async function lastWordsOfRoom({ coordinator, fleet, run }: Round): Promise<Map<
         const read = readMachineEvent(String(event['type']), event['content'] as JsonObject);
         if (!read.ok || !('run_id' in read.value.event.content) || read.value.event.content.run_id !== run) continue;
         const { type, content } = read.value.event;
+        const signature = content.signature?.ed25519 ?? String(event['event_id']);
+        if (said.has(signature)) continue;
+        said.add(signature);
         if (type === 'cis.dag.run.completed') isEnded = true;
         if (type !== 'cis.dag.task.status' || nodes.has(String(event['sender']))) continue;
         for (const { task_id, status } of content.tasks) states.set(task_id, status);
