@@ -1,6 +1,6 @@
 import { readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { defineConfig, type Plugin } from 'rolldown';
+import { defineConfig, type Plugin, type RolldownOptions } from 'rolldown';
 
 /**
  * One file per program and one per command that is loaded late. A module costs 0.22 ms to be found and opened, whatever is in it
@@ -63,21 +63,29 @@ const removeOld: Plugin = {
   },
 };
 
-export default defineConfig({
-  input: { cli: 'src/cli/main.ts', host: 'src/host/main.ts', 'hook-main': 'src/agents/hook-main.ts' },
+const common = {
   platform: 'node',
   preserveEntrySignatures: false,
   logLevel: 'silent',
   plugins: [commonJs, noPrograms, sqliteBinding, removeOld],
-  external: (id, importer) =>
+  external: (id: string, importer?: string) =>
     !isProgramStarter(id, importer) && !id.startsWith('.') && !id.startsWith('/') && !bundled.has(id),
+} satisfies RolldownOptions;
+
+const output = {
+  dir: 'dist',
+  format: 'cjs',
+  dynamicImportInCjs: false,
+  entryFileNames: '[name].js',
+  comments: false,
+} as const;
+
+const commandLine = defineConfig({
+  ...common,
+  input: { cli: 'src/cli/main.ts', 'hook-main': 'src/agents/hook-main.ts' },
   output: {
-    dir: 'dist',
-    format: 'cjs',
-    dynamicImportInCjs: false,
-    entryFileNames: '[name].js',
+    ...output,
     chunkFileNames: '[name]-[hash].js',
-    comments: false,
     codeSplitting: {
       // What several commands share comes as one file a room, what one alone needs stays with it: a file costs 0.22 ms to be found,
       // and one that held all that is shared cost every command 20 ms.
@@ -96,3 +104,12 @@ export default defineConfig({
     },
   },
 });
+
+/** The host and its spawner share no file with the command line: they hold what they need and nothing else, for as long as they live. */
+const host = defineConfig({
+  ...common,
+  input: { host: 'src/host/main.ts', spawner: 'src/host/spawner-main.ts' },
+  output: { ...output, chunkFileNames: 'host-[name]-[hash].js' },
+});
+
+export default [commandLine, host];

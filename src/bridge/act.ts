@@ -1,6 +1,6 @@
 import type { Home } from '../config/home.ts';
 import type { Answer, AnswerSource } from '../domain/block.ts';
-import type { RunId } from '../domain/ids.ts';
+import { sessionOfBlock, type BlockId, type RunId } from '../domain/ids.ts';
 import type { RunRequest } from '../domain/request.ts';
 import { err, ok, type Result } from '../domain/result.ts';
 import { unreachable } from '../domain/unreachable.ts';
@@ -8,10 +8,13 @@ import type { AskOutcome } from '../executor/ask.ts';
 import { connectHosts, describeHostError } from '../host/client.ts';
 import type { Disconnected, HostConnection } from '../host/port.ts';
 import type { HostError, HostedSession } from '../host/protocol.ts';
+import type { Db } from '../storage/open.ts';
+import { withNodeOf } from './elsewhere.ts';
 import type { Question } from './question.ts';
 
 export interface ActOptions {
   readonly home: Home;
+  readonly db: Db;
   /** Tells a run what a person wishes, as the command line does. */
   readonly ask: (run: RunId, request: RunRequest, source: AnswerSource) => Promise<AskOutcome>;
 }
@@ -75,20 +78,29 @@ async function wish(
 
 /** The host gives an answer only while the question is still there, and looks whether the program took it. */
 async function answerBlock(
-  { home }: ActOptions,
+  { home, db }: ActOptions,
   question: Question,
   fingerprint: string,
   answer: Answer,
   source: AnswerSource,
 ): Promise<Result<string | null, string>> {
-  const gone = err(`the question is no longer there`);
-  return withHosts(home, async (host, sessions) => {
+  const give = async (
+    host: HostConnection,
+    sessions: readonly HostedSession[],
+  ): Promise<Result<null, string> | null> => {
     const found = sessions.find(({ state }) => state.kind === 'blocked' && state.block.id === question.id);
     if (found === undefined || found.state.kind !== 'blocked') return null;
     const { block } = found.state;
     const reply = await host.request({ kind: 'answer', block: block.id, fingerprint, answer, source });
     return reply.ok || isOwn(reply.error, source) ? ok(null) : err(describeHostError(reply.error));
-  }).then((said) => said ?? gone);
+  };
+  const here = await withHosts(home, give);
+  if (here !== null) return here;
+  const there = await withNodeOf(home, db, sessionOfBlock(question.id as BlockId), async (host) =>
+    give(host, await sessionsOf(host)),
+  );
+  if (!there.ok) return there;
+  return there.value ?? err('the question is no longer there');
 }
 
 /** Ours from before we were killed: it was given, and is not given twice. */
@@ -104,13 +116,16 @@ export async function withHosts<T>(
   const hosts = await connectHosts(home, `bridge (pid ${process.pid})`);
   try {
     for (const host of hosts) {
-      const list = await host.request({ kind: 'list', run: null });
-      if (!list.ok || list.value.kind !== 'sessions') continue;
-      const got = await use(host, list.value.sessions);
+      const got = await use(host, await sessionsOf(host));
       if (got !== null) return got;
     }
     return null;
   } finally {
     for (const host of hosts) host[Symbol.dispose]();
   }
+}
+
+async function sessionsOf(host: HostConnection): Promise<readonly HostedSession[]> {
+  const list = await host.request({ kind: 'list', run: null });
+  return list.ok && list.value.kind === 'sessions' ? list.value.sessions : [];
 }

@@ -171,7 +171,7 @@ function createdContent(facts: MachineFacts, at: number): Omit<MachineContent<'c
     dag_name: oneLine(settings.dag.name, 200),
     ...(place.dagMedia === null ? { dag_json: text } : { dag_media: { ...place.dagMedia, sha256 } }),
     dag_sha256: sha256,
-    mode: 'hybrid',
+    mode: facts.picture.mode,
     tasks: settings.dag.tasks.length,
     coordinator: { user_id: userId, device_id: deviceId },
     epoch,
@@ -193,7 +193,11 @@ function* statusContents(
   }
 }
 
-function statusOf({ task, attempt, kind, agent, session, detail }: TaskPicture, { node, mask }: MachineFacts) {
+function statusOf(
+  { task, attempt, kind, agent, session, detail, node: given }: TaskPicture,
+  { node: own, mask }: MachineFacts,
+) {
+  const node = given ?? own;
   const end = detail.kind === 'failure' && detail.failure.kind === 'session' ? detail.failure.end : null;
   const reason =
     detail.kind === 'failure'

@@ -54,12 +54,13 @@ export function text(message: Message, mentions: readonly string[] = []): Conten
   return { msgtype: 'm.text', ...bodies(message), 'm.mentions': mentionsOf(mentions) };
 }
 
-/** Replaces an earlier message of ours, whose event id the outbox fills in. Nobody is told again. */
+/** Replaces an earlier message of ours, whose event id the outbox fills in. Nobody is told again; clients without edits see the body. */
 export function edit(content: Content): Content {
   const fresh = { ...content, 'm.mentions': {} };
   return {
-    ...fresh,
+    msgtype: content['msgtype'],
     body: `* ${String(content['body'])}`,
+    'm.mentions': {},
     'm.new_content': fresh,
     'm.relates_to': relation('m.replace'),
   };

@@ -1,12 +1,23 @@
 import { join } from 'node:path';
 import type { Home } from '../config/home.ts';
+import { socketDir } from '../host/paths.ts';
 
-export interface BridgePaths {
-  /** Held by the bridge while it lives; has its pid. */
+export interface ProcessPaths {
+  /** Held by the process while it lives; has its pid. */
   readonly lock: string;
   readonly log: string;
 }
 
-export function bridgePaths(home: Home): BridgePaths {
-  return { lock: join(home.run, 'bridge.pid'), log: join(home.logs, 'bridge.log') };
+/** `socket`: where local processes give it packets for other nodes. */
+export function bridgePaths(home: Home): ProcessPaths & { readonly socket: string } {
+  return {
+    lock: join(home.run, 'bridge.pid'),
+    log: join(home.logs, 'bridge.log'),
+    socket: join(socketDir(home), 'bridge.sock'),
+  };
+}
+
+/** Of the process that makes this home a node (`cis node start`). */
+export function nodePaths(home: Home): ProcessPaths {
+  return { lock: join(home.run, 'node.pid'), log: join(home.logs, 'node.log') };
 }

@@ -160,7 +160,7 @@ function renderWithin(question: Question, view: QuestionView, limit: (typeof lim
 /** As many as there are digits on reactions. */
 const mostChoices = 9;
 
-function commandOf({ subject }: Question, mask: (text: string) => string, chars: number): string | null {
+export function commandOf({ subject }: Question, mask: (text: string) => string, chars: number): string | null {
   if (subject.kind !== 'block' || subject.runs === null) return null;
   return plainText(mask(subject.runs), { chars, lines: 12 });
 }
@@ -173,7 +173,7 @@ function howToAnswer(question: Question): string {
   return `React with a number, or reply with ${numbers} or the words of a choice${free}.`;
 }
 
-function pill(user: string): string {
+export function pill(user: string): string {
   return `<a href="https://matrix.to/#/${encodeURIComponent(user)}">${escapeHtml(user)}</a>`;
 }
 

@@ -24,10 +24,15 @@ import { readRunSettings } from '../storage/read.ts';
 import { watchCommits } from '../storage/tail.ts';
 import type { ActOptions } from './act.ts';
 import { openAnswers, type Answers } from './answers.ts';
+import type { ListedDags } from './start-dag.ts';
 import { openBroadcaster, type Broadcaster } from './broadcast.ts';
+import { openFiles, type Files } from './files.ts';
+import { openCarrier, type Carrier } from './carry.ts';
 import type { Connection } from './connect.ts';
 import { mayAnswer, passingMark, prepareRoom } from './prepare.ts';
+import { bridgePaths } from './paths.ts';
 import { hearBatch, type Heard } from './receive.ts';
+import { openRpc, type Rpc } from './rpc.ts';
 
 export interface WorkOptions extends ActOptions {
   readonly home: Home;
@@ -37,9 +42,15 @@ export interface WorkOptions extends ActOptions {
   readonly node: string;
   readonly intervalMs: number;
   readonly broadcastOutput: boolean;
+  readonly mentionOnEnd: boolean;
+  readonly dags: ListedDags;
+  /** Rooms to listen in, though no run is followed there. */
+  readonly listenIn: readonly string[];
   readonly acceptFrom: readonly string[];
   readonly mask: (text: string) => string;
   readonly isNeeded: () => boolean;
+  /** Called when it has heard what there was: from then on commands are obeyed. */
+  readonly onSynced?: () => void;
   readonly signal: AbortSignal;
 }
 
@@ -48,6 +59,7 @@ const leastGapMs = 50;
 /** How often it is looked whether anything still needs the bridge. */
 const needCheckMs = 3000;
 const powerLevelsForMs = 5000;
+const fileRetryMs = 10_000;
 const inboxForMs = 30 * 24 * 3600_000;
 
 /** Works until nothing needs it: null; or until a failure that does not pass: its words. */
@@ -60,6 +72,8 @@ class Work {
   readonly #stop = new AbortController();
   readonly #broadcaster: Broadcaster;
   readonly #answers: Answers;
+  readonly #files: Files;
+  readonly #carrier: Carrier;
   readonly #preparing = new Set<string>();
   readonly #waiting = new Set<() => void>();
   /** How often we were invited to something. */
@@ -74,6 +88,7 @@ class Work {
   /** The newest event of the log at the last look. */
   #seen: number | null = null;
   #idleChecks = 0;
+  #rpc: Rpc | null = null;
 
   constructor(options: WorkOptions) {
     const { db, connection, acceptFrom } = options;
@@ -81,6 +96,7 @@ class Work {
     const { userId, deviceId } = transport;
     this.#options = options;
     this.#broadcaster = openBroadcaster({ ...options, userId, deviceId, now: Date.now });
+    this.#carrier = openCarrier({ db, transport: connection.transport, now: Date.now });
     this.#answers = openAnswers({
       ...options,
       db,
@@ -89,6 +105,14 @@ class Work {
       serverName: userId.slice(userId.indexOf(':') + 1),
       now: Date.now,
       onWritten: () => transport.wake(),
+    });
+    this.#files = openFiles({
+      ...options,
+      transport,
+      now: Date.now,
+      onWritten: () => transport.wake(),
+      onTrouble: () => this.#wait(fileRetryMs),
+      signal: this.#stop.signal,
     });
   }
 
@@ -99,7 +123,14 @@ class Work {
     signal.addEventListener('abort', stop, { once: true });
     if (signal.aborted) stop();
     pruneInbox(db, Date.now() - inboxForMs);
-    using _ = watchCommits(db, home.database, () => this.#lookIn(0));
+    using rpc = await openRpc({ path: bridgePaths(home).socket, transport, signal: this.#stop.signal });
+    this.#rpc = rpc;
+    using _ = watchCommits(db, home.database, () => {
+      // What nodes wait for is in the outbox already: it does not wait for the look.
+      transport.wake();
+      this.#carrier.wake();
+      this.#lookIn(0);
+    });
     const checks = setInterval(() => this.#checkNeed(), needCheckMs);
     this.#lookIn(0);
     const ends = [
@@ -113,32 +144,43 @@ class Work {
       }),
       transport.follow((batch) => this.#take(batch), {
         signal: this.#stop.signal,
-        onSynced: () => this.#answers.look(),
+        onSynced: () => {
+          this.#carrier.heard(true);
+          this.#answers.look();
+          this.#options.onSynced?.();
+        },
+        onTrouble: () => this.#carrier.heard(false),
       }),
     ];
+    const carried = this.#carrier.send(this.#stop.signal);
     const first = await Promise.race(ends);
     stop();
     const both = await Promise.all(ends);
+    await carried;
+    this.#carrier.heard(false);
     clearInterval(checks);
     if (this.#timer !== null) clearTimeout(this.#timer);
-    await this.#answers.settled();
+    await Promise.all([this.#answers.settled(), this.#files.settled()]);
     signal.removeEventListener('abort', stop);
     return wordsOf([first, ...both]);
   }
 
-  /** A sync: what people said goes into the inbox in the transaction that moves on, and what became of the rooms is noted there. */
+  /** A sync: what people and nodes said goes into the inboxes in the transaction that moves on, and what became of the rooms is noted there. */
   async #take(batch: SyncBatch): Promise<(() => void) | undefined> {
-    const { db, connection } = this.#options;
-    const rooms = new Set(listRoomsOfRuns(db));
+    const { db, connection, listenIn } = this.#options;
+    this.#rpc?.take(batch.deviceMessages);
+    const rooms = new Set([...listRoomsOfRuns(db), ...listenIn]);
     await this.#rejoin(batch, rooms);
     const replaced = batch.events.filter((event) => rooms.has(event.room) && isTombstone(event));
     const left = batch.left.filter((room) => rooms.has(room));
     const heard = hearBatch(batch, connection.transport.userId, (eventId) => findSentRow(db, eventId) !== null).filter(
       (one) => rooms.has(one.event.room) && isTrusted(db, one),
     );
-    if (heard.length + replaced.length + left.length === 0) return undefined;
+    const carry = this.#carrier.take(batch);
+    if (heard.length + replaced.length + left.length === 0) return carry ?? undefined;
     if (replaced.length > 0) this.#lookIn(0);
     return () => {
+      carry?.();
       for (const room of left) this.#noteRoom(room, putOut(room, connection.transport.userId));
       for (const { room } of replaced) leaveRoom(db, room, 'The room was replaced by another one: it is asked there.');
       for (const { event, said } of heard) {
@@ -201,6 +243,7 @@ class Work {
       const waitMs = this.#broadcaster.look(run);
       if (waitMs !== null) this.#lookIn(waitMs);
     }
+    this.#files.look();
     this.#tookMs = performance.now() - started;
     this.#lookedAt = performance.now();
     if (changesOf(db) !== written) connection.transport.wake();
@@ -260,7 +303,7 @@ class Work {
   /** Twice in a row: what a driver writes when it ends is seen by the second. */
   #checkNeed(): void {
     this.#answers.look();
-    if (this.#answers.isBusy || this.#options.isNeeded()) this.#idleChecks = 0;
+    if (this.#answers.isBusy || this.#rpc?.isBusy === true || this.#options.isNeeded()) this.#idleChecks = 0;
     else if (++this.#idleChecks === 2) this.#stop.abort();
   }
 }

@@ -3,12 +3,14 @@ import { join } from 'node:path';
 import type { Home } from '../config/home.ts';
 import { parseSessionId, sessionId, type RunId, type SessionId, type TaskId } from '../domain/ids.ts';
 import { connectHosts } from '../host/client.ts';
+import type { RemoteHost } from '../federation/remote/connect.ts';
 import type { HostConnection } from '../host/port.ts';
 import type { HostedSession } from '../host/protocol.ts';
 import type { Db } from '../storage/open.ts';
 import type { AttemptRow } from '../storage/read.ts';
 import { CommandError } from './exit.ts';
 import { fitting, onlyOne, runWords } from './pick.ts';
+import { readPlaces, type NodePlace } from './remote.ts';
 
 /** A session that an id on the command line means. */
 export interface FoundSession {
@@ -20,11 +22,16 @@ export interface FoundSession {
   readonly living: { readonly host: HostConnection; readonly session: HostedSession } | null;
   /** What the database knows of it, when it was looked at. */
   readonly row: AttemptRow | null;
+  /** The other node that has it, or had it; null: it is of this one. */
+  readonly node: NodePlace | null;
+  /** The connection to that node, once there is one. */
+  readonly remote: RemoteHost | null;
 }
 
 interface LivingSessions {
   readonly found: FoundSession[];
-  readonly hosts: readonly HostConnection[];
+  /** Connections, to be closed. */
+  readonly hosts: readonly Disposable[];
 }
 
 /** Sessions that live in any host of the home. The connections stay open until they are disposed of. */
@@ -52,6 +59,11 @@ export async function readAllSessions(home: Home, what: string, run: string | nu
   for (const row of rows) {
     for (const session of foundOf(row.session, byId.get(row.session)?.living ?? null, row))
       byId.set(row.session, session);
+  }
+  for (const [id, node] of await readPlaces(home, run)) {
+    for (const session of byId.has(id) ? [byId.get(id)] : foundOf(id, null, null)) {
+      if (session !== undefined && session.living === null) byId.set(id, { ...session, node });
+    }
   }
   return { found: [...byId.values()], hosts: living.hosts };
 }
@@ -153,5 +165,5 @@ function latestAttempts(sessions: readonly FoundSession[]): FoundSession[] {
 
 function foundOf(id: SessionId, living: FoundSession['living'], row: AttemptRow | null): FoundSession[] {
   const parts = parseSessionId(id);
-  return parts.ok ? [{ id, ...parts.value, living, row }] : [];
+  return parts.ok ? [{ id, ...parts.value, living, row, node: null, remote: null }] : [];
 }

@@ -158,6 +158,7 @@ function assemble(values: ReadonlyMap<string, unknown>, layers: readonly Layer[]
     answers: layers.flatMap((layer) => layer.answers),
     agents: mergeAgents(lowestFirst.map((layer) => layer.agents)),
     skills: Object.assign({}, ...lowestFirst.map((layer) => layer.skills)) as Config['skills'],
+    dags: Object.assign({}, ...lowestFirst.map((layer) => layer.dags)) as Config['dags'],
   };
 }
 

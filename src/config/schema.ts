@@ -87,6 +87,11 @@ export const sections = {
         example: ['@you:example.org'],
         doc: "Who may answer from the room. Empty: whoever has the room's power level 50 or more.",
       },
+      mention_on_end: {
+        kind: 'boolean',
+        default: false,
+        doc: 'Mentions those who may answer when a run ends; without it only who asked by `!cis tell`.',
+      },
     },
   },
   matrix: {
@@ -185,7 +190,78 @@ export const sections = {
         kind: 'strings',
         default: [],
         example: ['claude'],
-        doc: 'Agents it may run. Empty: every one installed.',
+        doc: 'Agents it may run. Empty: every one installed; ["none"]: none.',
+      },
+      tier: {
+        kind: 'choice',
+        choices: ['auto', '0', '1', '2'],
+        default: 'auto',
+        doc: '0: a small machine; 1: an ordinary one; 2: one that runs models itself. auto: as detected.',
+      },
+      model_servers: {
+        kind: 'strings',
+        default: [],
+        example: ['http://127.0.0.1:8080/v1'],
+        doc: 'Servers that speak the OpenAI protocol, besides Ollama (port 11434) and LM Studio (1234) on this machine.',
+      },
+      room_id: {
+        kind: 'string',
+        default: null,
+        example: '#fleet:example.org',
+        doc: 'The room `cis node start` works in. Default: dag.room_id.',
+      },
+    },
+  },
+  nodePolicy: {
+    path: ['node', 'policy'],
+    doc: 'What the coordinators that this node trusts may do here. Shown by `cis node policy`.',
+    fields: {
+      allow_commands: {
+        kind: 'strings',
+        default: [],
+        example: ['npm *', 'make', 'make *'],
+        doc: 'Commands it runs: * is any text; each part of `a && b | c` must match one. Empty: every command.',
+      },
+      deny_commands: {
+        kind: 'strings',
+        default: [],
+        example: ['sudo *', '*shutdown*'],
+        doc: 'Commands it never runs, whatever allows them. A guard rail, not a sandbox.',
+      },
+      dirs: {
+        kind: 'strings',
+        default: [],
+        example: ['/srv/projects'],
+        doc: 'Directories that tasks may name as `work_dir`. Others run in a directory of the node.',
+      },
+      env: {
+        kind: 'choice',
+        choices: ['all', 'safe', 'none'],
+        default: 'safe',
+        doc: 'Variables that a DAG may set here. safe: none that decide which program runs, such as PATH or LD_PRELOAD.',
+      },
+      base_urls: {
+        kind: 'strings',
+        default: [],
+        example: ['https://models.example.org/v1'],
+        doc: 'Where a task may send an agent (and with it a key of this machine), besides this machine itself.',
+      },
+      permission_modes: {
+        kind: 'strings',
+        default: [],
+        example: ['plan', 'default'],
+        doc: 'Modes that a task may start an agent in, besides its own default. Empty: any.',
+      },
+      answers_from: {
+        kind: 'strings',
+        default: ['coordinators'],
+        example: ['coordinators', '@you:example.org'],
+        doc: 'Who may answer, watch and end sessions here from elsewhere: coordinators, users, keys of nodes.',
+      },
+      passwords: {
+        kind: 'boolean',
+        default: false,
+        doc: 'Takes passwords from those too, by `cis dag unblock` and `attach` (sealed; never from a room).',
       },
     },
   },
@@ -225,6 +301,13 @@ export const answerKeys = {
 export const skillKeys = {
   command: 'the command, with {{ args }} and {{ task.name }} filled in',
   description: 'one line',
+} as const satisfies Readonly<Record<string, string>>;
+
+/** Keys of one `[dags.NAME]`. */
+export const dagKeys = {
+  file: 'the DAG file, as an absolute path',
+  directory: 'where it runs, as an absolute path; default: the directory of the file',
+  description: 'one line, shown by `!cis help`',
 } as const satisfies Readonly<Record<string, string>>;
 
 export interface Place {

@@ -98,6 +98,8 @@ export type TaskEvent =
       readonly commit: string;
       readonly files: number;
     }
+  /** An attempt that was undecided because its node was silent: the node is there, and the attempt is its own again. */
+  | { readonly kind: 'task-found'; readonly task: TaskId; readonly attempt: number; readonly session: SessionId }
   | { readonly kind: 'task-amended'; readonly task: TaskId; readonly change: Amendment; readonly by: string };
 
 export type ReadyCause = 'dependencies' | 'gate' | 'retry' | 'lost' | 'person' | 'rescue';
@@ -116,7 +118,31 @@ export type SessionEvent =
   | { readonly kind: 'session-recording-truncated'; readonly session: SessionId; readonly droppedBytes: number }
   | { readonly kind: 'session-recording-failed'; readonly session: SessionId; readonly reason: string };
 
-export type NodeEvent = { readonly kind: 'node-seen'; readonly node: string };
+/** What happens between a coordinator and the nodes of its room. `node` is what a node calls itself, `did` who it is. */
+export type NodeEvent =
+  | { readonly kind: 'node-seen'; readonly node: string; readonly did: string }
+  /** Not heard for so long that its attempts count as lost. */
+  | { readonly kind: 'node-lost'; readonly node: string; readonly did: string; readonly reason: string }
+  /** An attempt was given to a node; `reason` says when it is not what the task asked for first. */
+  | {
+      readonly kind: 'node-given';
+      readonly session: SessionId;
+      readonly node: string;
+      readonly did: string;
+      readonly epoch: number;
+      readonly reason?: string;
+    }
+  /** A node gave an attempt back, or what it said was not taken. */
+  | {
+      readonly kind: 'node-refused' | 'node-ignored';
+      readonly session: SessionId;
+      readonly node: string;
+      readonly did: string;
+      readonly epoch: number;
+      readonly reason: string;
+    }
+  /** No node that is known may run an attempt; it waits for one. */
+  | { readonly kind: 'node-missing'; readonly session: SessionId; readonly reason: string };
 
 export interface OutputSummary {
   readonly bytes: number;

@@ -1,7 +1,7 @@
 import type { Block } from './block.ts';
 import type { LoggedEvent, CisEvent } from './event.ts';
 import type { RunId, SessionId, TaskId } from './ids.ts';
-import { sessionId } from './ids.ts';
+import { parseSessionId, sessionId } from './ids.ts';
 import { agentOf, type RunSettings, type RunState } from './run.ts';
 import { settled, type Failure, type Gate, type SkipReason, type TaskState, type TaskStateKind } from './task.ts';
 
@@ -15,6 +15,8 @@ export interface TaskPicture {
   /** 0: none was started. */
   readonly attempt: number;
   readonly session: SessionId | null;
+  /** The node that has the attempt, in matrix mode. */
+  readonly node: string | null;
   readonly startedAt: number | null;
   readonly endedAt: number | null;
   readonly detail: Detail;
@@ -103,6 +105,7 @@ export function openPicture(settings: RunSettings): PictureFold {
     picture,
     apply: ({ at, event }) => {
       Object.assign(picture, runChange(event, at, picture));
+      if (event.kind === 'node-given') update(taskOf(event.session), { node: event.node });
       if ('task' in event)
         update(event.task, { ...taskChange(event, at, settings.run), ...afterConflict(event, tasks) });
     },
@@ -110,6 +113,12 @@ export function openPicture(settings: RunSettings): PictureFold {
     setRun: (state, times) =>
       Object.assign(picture, { state: state.kind, reason: 'reason' in state ? state.reason : null, ...times }),
   };
+}
+
+/** The task of a session; `` for an id that is none, which no task has. */
+function taskOf(session: SessionId): TaskId {
+  const parts = parseSessionId(session);
+  return parts.ok ? parts.value.task : ('' as TaskId);
 }
 
 /** A merge conflict that was resolved: the task is about to start, not running yet. */
@@ -123,7 +132,7 @@ function firstPicture(settings: RunSettings, position: number): TaskPicture {
   const task = settings.dag.tasks[position];
   if (task === undefined) throw new RangeError(`no task at ${position}`);
   const agent = agentOf(settings, task);
-  const never = { attempt: 0, session: null, startedAt: null, endedAt: null, detail: nothing };
+  const never = { attempt: 0, session: null, node: null, startedAt: null, endedAt: null, detail: nothing };
   return { task: task.id, position, agent, deps: task.deps, kind: 'pending', ...never };
 }
 
@@ -157,9 +166,11 @@ function taskChange(event: CisEvent & { task: TaskId }, at: number, run: RunId):
       return { kind: 'gated', detail: { kind: 'gate', gate: event.gate } };
     case 'task-ready':
       return { kind: 'ready', detail: nothing, startedAt: null, endedAt: null };
+    case 'task-found':
+      return { kind: 'starting', detail: nothing, endedAt: null };
     case 'task-starting': {
       const { attempt, session } = event;
-      return { kind: 'starting', attempt, session, startedAt: at, endedAt: null, detail: nothing };
+      return { kind: 'starting', node: null, attempt, session, startedAt: at, endedAt: null, detail: nothing };
     }
     case 'task-running':
     case 'task-unblocked':

@@ -362,6 +362,8 @@ function nextTaskState(node: TaskNode, event: Exclude<TaskEvent, { kind: Unchang
       return { kind: 'ready' };
     case 'task-starting':
       return { kind: 'starting', attempt: event.attempt, session: event.session, startedAt: at };
+    case 'task-found':
+      return { kind: 'starting', attempt: event.attempt, session: event.session, startedAt: at };
     case 'task-running':
       return { kind: 'running', ...underWay(node, at), attempt: event.attempt, pid: event.pid };
     case 'task-blocked':

@@ -33,6 +33,11 @@ export function findSecrets(env: Readonly<Record<string, string | undefined>>, p
   );
 }
 
+/** Says whether a variable of this name holds a secret, by the patterns. */
+export function matchesRedact(name: string, patterns: readonly string[]): boolean {
+  return patterns.some((pattern) => toRegExp(pattern).test(name));
+}
+
 /** What a run was given beside the environment: `env` of its file and of its tasks, and the values of its variables. */
 export interface GivenValues {
   readonly dag: {

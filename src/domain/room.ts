@@ -2,7 +2,7 @@
  * What waits to be sent to a room goes by lane, the most urgent first: a question and its outcome must not wait behind a
  * thousand details when the homeserver allows one event in five seconds.
  */
-export const lanes = ['question', 'outcome', 'result', 'card', 'machine', 'detail'] as const;
+export const lanes = ['question', 'outcome', 'result', 'work', 'card', 'machine', 'detail'] as const;
 
 export type Lane = (typeof lanes)[number];
 

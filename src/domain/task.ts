@@ -83,7 +83,7 @@ export type SkipReason =
   /** A rescue task whose task did not fail. */
   | { readonly kind: 'no-failure'; readonly task: TaskId };
 
-/** A transition that is not here cannot happen. `blocked` goes back to `starting` when a merge conflict was resolved. Back to `pending` goes only what a person reopens (`task-reopened`). */
+/** A transition that is not here cannot happen. `blocked` goes back to `starting` when a merge conflict was resolved, `undecided` when a node that was silent is heard again. Back to `pending` goes only what a person reopens (`task-reopened`). */
 export const taskTransitions = {
   pending: ['gated', 'ready', 'skipped', 'failed', 'cancelled'],
   gated: ['ready', 'pending', 'skipped', 'failed', 'cancelled'],
@@ -93,7 +93,7 @@ export const taskTransitions = {
   blocked: ['running', 'starting', 'completed', 'failed', 'skipped', 'cancelled', 'waiting-retry', 'lost', 'undecided'],
   'waiting-retry': ['ready', 'pending', 'skipped', 'cancelled'],
   lost: ['ready', 'pending', 'waiting-retry', 'undecided', 'failed', 'cancelled'],
-  undecided: ['ready', 'pending', 'skipped', 'failed', 'cancelled'],
+  undecided: ['ready', 'pending', 'starting', 'skipped', 'failed', 'cancelled'],
   completed: ['pending'],
   failed: ['ready', 'pending'],
   skipped: ['pending'],

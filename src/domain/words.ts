@@ -228,8 +228,20 @@ export function describeEvent(event: CisEvent): string {
       return `recording shortened by ${event.droppedBytes} bytes`;
     case 'session-recording-failed':
       return `recording failed: ${event.reason}`;
+    case 'task-found':
+      return 'its node is there again: it goes on';
     case 'node-seen':
-      return `node ${event.node} seen`;
+      return `node ${event.node} is there`;
+    case 'node-lost':
+      return `node ${event.node} is lost: ${event.reason}`;
+    case 'node-given':
+      return `given to ${event.node}${event.reason === undefined ? '' : ` (${event.reason})`}`;
+    case 'node-refused':
+      return `given back by ${event.node}: ${event.reason}`;
+    case 'node-ignored':
+      return `not taken from ${event.node}: ${event.reason}`;
+    case 'node-missing':
+      return `no node for it: ${event.reason}`;
     default:
       return unreachable(event);
   }

@@ -1,8 +1,8 @@
 import { hostname } from 'node:os';
-import { journalPath, type Home } from '../config/home.ts';
+import type { Home } from '../config/home.ts';
 import { evaluateCondition } from '../domain/condition.ts';
 import type { AnswerRule } from '../domain/dag.ts';
-import type { LoggedEvent } from '../domain/event.ts';
+import type { LoggedEvent, NodeEvent } from '../domain/event.ts';
 import type { SessionId } from '../domain/ids.ts';
 import {
   isOver,
@@ -26,23 +26,22 @@ import { conflictBlock, listFiles } from '../domain/workspace.ts';
 import type { Task } from '../domain/dag.ts';
 import type { Prepared } from '../worktree/prepare.ts';
 import type { KillCause, SessionEnd } from '../domain/session.ts';
-import { readJournal } from '../host/journal.ts';
-import type { ConnectError, ConnectHost, HostConnection } from '../host/port.ts';
-import type { JournalEntry, JournalEvent, SpawnRequest } from '../host/protocol.ts';
+import type { ConnectError, ConnectHost } from '../host/port.ts';
+import type { JournalEntry, JournalEvent } from '../host/protocol.ts';
 import type { Db } from '../storage/open.ts';
 import { readJournalCursor, readLease, readUnhashedArtifacts, type Lease } from '../storage/read.ts';
 import { readOpenRequests, type OpenRequest } from '../storage/request.ts';
 import { openRunWriter, writeArtifactHash, type ArtifactFile, type WriteError } from '../storage/write.ts';
-import { startAction } from './action.ts';
 import type { Agents } from './agents.ts';
-import { findArtifacts, hashFile } from './artifacts.ts';
-import { closeSession } from './close-session.ts';
+import { hashFile } from './artifacts.ts';
 import { openContext, type Context } from './context.ts';
+import { isDiskTrouble } from './disk-trouble.ts';
 import { filesPath, upstreamDir, writePrivate, writeUpstream } from './files.ts';
 import { Ledger } from './ledger.ts';
-import { collectOutput, noOutput, type Output } from './output.ts';
-import { spawnRollback, spawnTask, type SpawnFacts } from './spawn.ts';
-import { openWorkspaces, type Workspaces } from './workspaces.ts';
+import { openLocalWorkplace } from './local-workplace.ts';
+import type { Output } from './output.ts';
+import type { Leavings, Workplace, WorkplaceConnection } from './workplace.ts';
+import { openWorkspaces } from './workspaces.ts';
 
 export interface DriveOptions {
   readonly home: Home;
@@ -76,6 +75,8 @@ export interface DriveOptions {
   readonly startPaused: boolean;
   /** The run was taken from a driver that may live: it is told at once. */
   readonly isTakeover: boolean;
+  /** Opens the place where sessions run; absent: the host of this home. */
+  readonly openWorkplace?: (model: RunModel, epoch: number) => Workplace;
   /** Called with events after they were committed. */
   readonly show: (events: readonly LoggedEvent[]) => void;
 }
@@ -86,7 +87,7 @@ export type DriveEnd =
   /** Told to leave: sessions live on, the run can be carried on. */
   | { readonly kind: 'left' }
   /** Another process took the run (`--takeover`); null: it has left again. */
-  | { readonly kind: 'superseded'; readonly by: Lease | null }
+  | { readonly kind: 'superseded'; readonly by: Lease | null; readonly elsewhere?: string }
   | { readonly kind: 'cannot-write'; readonly detail: string }
   | { readonly kind: 'no-host'; readonly error: ConnectError };
 
@@ -107,12 +108,14 @@ export class Driver {
   readonly #model: RunModel;
   readonly #ledger: Ledger;
   readonly #context: Context;
-  readonly #workspaces: Workspaces;
-  readonly #facts: SpawnFacts;
+  readonly #workplace: Workplace;
   readonly #evaluate: EvaluateCondition;
   readonly #end = Promise.withResolvers<DriveEnd>();
-  #connection: HostConnection | null = null;
+  #connection: WorkplaceConnection | null = null;
   #inbox: JournalEntry[] = [];
+  /** What a workplace has to say that changes no task. */
+  #notes: NodeEvent[] = [];
+  #found: SessionId[] = [];
   #refusals: { readonly session: SessionId; readonly reason: string }[] = [];
   #cursor: number;
   #isPoked = true;
@@ -143,8 +146,6 @@ export class Driver {
   readonly #preparing = new Set<SessionId>();
   /** Sessions that ended well, whose work is being committed. */
   readonly #committing = new Set<SessionId>();
-  /** Starts that a stopping host refused: they certainly did not happen. */
-  readonly #unsent = new Set<SessionId>();
 
   constructor(options: DriveOptions) {
     const { db, settings, model, epoch } = options;
@@ -152,9 +153,9 @@ export class Driver {
     this.#model = model;
     this.#ledger = new Ledger(model, openRunWriter(db, settings.run, epoch), (task) => agentOf(settings, task));
     this.#context = openContext({ ...options, pending: (task) => this.#ledger.pendingOutput(task) });
-    const leavesFiles = settings.dag.tasks.filter(({ outputs }) => outputs.length > 0).map(({ id }) => id);
-    this.#workspaces = openWorkspaces(options.home, settings, model);
-    this.#facts = { ...options, leavesFiles: new Set(leavesFiles) };
+    this.#workplace =
+      options.openWorkplace?.(model, epoch) ??
+      openLocalWorkplace(options, openWorkspaces(options.home, settings, model));
     this.#evaluate = (task) => {
       if (task.condition === undefined) return ok(true);
       try {
@@ -220,22 +221,33 @@ export class Driver {
 
   /** Connects, learns what happened meanwhile, and settles what became of every attempt that has no end. */
   async #connect(): Promise<DriveEnd | null> {
-    const { home, what, connect, settings, env, hostIdleMs } = this.#options;
-    const connected = await connect({ home, what, start: true, idleMs: hostIdleMs });
-    if (!connected.ok) return { kind: 'no-host', error: connected.error };
-    const connection = connected.value;
-    this.#connection = connection;
-    connection.listen({
-      journal: (_, entry) => {
+    const listeners = {
+      entry: (entry: JournalEntry) => {
         this.#inbox.push(entry);
         if (entry.event.kind === 'spawned') this.#wakeSoon();
         else this.#wake();
       },
       poke: () => this.poke(),
-    });
-    void connection.request({ kind: 'environment', env: definedOnly(env) });
-    void connection.request({ kind: 'follow', run: settings.run, after: this.#cursor });
-    if (this.#options.isTakeover) void connection.request({ kind: 'poke', run: settings.run });
+      note: (event: NodeEvent) => {
+        this.#notes.push(event);
+        this.#wake();
+      },
+      found: (session: SessionId) => {
+        this.#found.push(session);
+        this.#wake();
+      },
+      refused: (session: SessionId, reason: string) => this.#refuse(session, reason),
+      failed: (detail: string) => this.#finish({ kind: 'cannot-write', detail }),
+      superseded: (by?: string) => {
+        if (by !== undefined) this.#finish({ kind: 'superseded', by: null, elsewhere: by });
+        else this.#isOurs();
+      },
+    };
+    const connected = await this.#workplace.connect(listeners, this.#cursor);
+    if (!connected.ok) return { kind: 'no-host', error: connected.error };
+    const connection = connected.value;
+    this.#connection = connection;
+    if (this.#options.isTakeover) connection.poke();
     void connection.closed.then(() => this.#reconnect(connection));
     if (this.#model.active > 0 || this.#model.rollback !== null) await this.#reconcile(connection);
     if (this.#connection !== connection) return null; // gone meanwhile: `#reconnect` has taken over
@@ -245,7 +257,7 @@ export class Driver {
   }
 
   /** The host is gone while we live: a new one is started, and its predecessor's sessions are lost unless the journal has their end. */
-  #reconnect(gone: HostConnection): void {
+  #reconnect(gone: WorkplaceConnection): void {
     if (this.#isEnded || this.#connection !== gone) return;
     this.#isReady = false;
     this.#connection = null;
@@ -254,13 +266,10 @@ export class Driver {
     });
   }
 
-  async #reconcile(connection: HostConnection): Promise<void> {
-    const { settings, home } = this.#options;
-    const hello = await connection.request({ kind: 'status' });
-    const list = await connection.request({ kind: 'list', run: settings.run });
-    if (!hello.ok || !list.ok || hello.value.kind !== 'status' || list.value.kind !== 'sessions') return;
-    const living = new Set(list.value.sessions.map((one) => one.session));
-    const entries = readJournal(journalPath(home, settings.run), 0);
+  async #reconcile(connection: WorkplaceConnection): Promise<void> {
+    const survey = await connection.survey();
+    if (survey === null) return;
+    const { entries, living, knowsFrom, unsent } = survey;
     const spawned = new Set(entries.flatMap((one) => (one.event.kind === 'spawned' ? [one.session] : [])));
     const ended = new Set(entries.flatMap((one) => (one.event.kind === 'ended' ? [one.session] : [])));
     for (const { session, event } of entries) {
@@ -272,7 +281,7 @@ export class Driver {
       if (living.has(one.session) || ended.has(one.session)) this.#stopAgain(one.node);
       else if (
         !spawned.has(one.session) &&
-        (this.#isUnlaunched(one.node) || this.#unsent.has(one.session) || hello.value.status.startedAt < one.startedAt)
+        (this.#isUnlaunched(one.node) || unsent.has(one.session) || knowsFrom < one.startedAt)
       )
         this.#spawnAgain(one.session);
       else
@@ -287,14 +296,19 @@ export class Driver {
 
   /** A session in a worktree is asked for after that was written down: until then it certainly did not start. */
   #isUnlaunched(node: TaskNode | null): boolean {
-    if (node === null || node.task.workspace !== 'worktree' || !('attempt' in node.state)) return false;
-    return !this.#workspaces.isLaunched(node.task.id, node.state.attempt);
+    if (node === null || !this.#hasWorktree(node.task) || !('attempt' in node.state)) return false;
+    return !this.#workplace.workspaces.isLaunched(node.task.id, node.state.attempt);
+  }
+
+  /** Its worktree is made here, before its session starts. */
+  #hasWorktree({ workspace }: Task): boolean {
+    return workspace === 'worktree';
   }
 
   /** The end of a session in a worktree was read, but its driver died before the work was committed. */
   #endAgain({ at, session, event }: JournalEntry): void {
     const owner = this.#ownerOf(session);
-    if (owner?.kind !== 'task' || owner.node.task.workspace !== 'worktree') return;
+    if (owner?.kind !== 'task' || !this.#hasWorktree(owner.node.task)) return;
     this.#inbox.push({ seq: 0, at, session, event });
   }
 
@@ -348,6 +362,8 @@ export class Driver {
     if (this.#soon !== null) clearTimeout(this.#soon);
     this.#soon = null;
     const clock = this.#clock();
+    for (const session of this.#found.splice(0)) this.#takeFound(session, clock);
+    for (const note of this.#notes.splice(0)) this.#ledger.note(note, clock.at);
     for (const entry of this.#inbox.splice(0)) this.#take(entry, clock);
     for (const refusal of this.#refusals.splice(0)) this.#takeRefusal(refusal, clock);
     for (const take of this.#arrivals.splice(0)) take(clock);
@@ -382,7 +398,7 @@ export class Driver {
       return false;
     }
     if (written.value.length > 0) process.nextTick(() => this.#show(written.value));
-    if (this.#decided) void this.#connection?.request({ kind: 'poke', run: this.#options.settings.run });
+    if (this.#decided) this.#connection?.poke();
     this.#decided = false;
     return true;
   }
@@ -569,10 +585,10 @@ export class Driver {
     const counted = this.#countedEnd(node, session, end);
     const isGood =
       (counted.kind === 'exited' && counted.code === 0) || (counted.kind === 'killed' && counted.by === 'done');
-    if (node.task.workspace !== 'worktree' || !isGood) return this.#takeEnd(node, attempt, session, end, clock);
+    if (!this.#hasWorktree(node.task) || !isGood) return this.#takeEnd(node, attempt, session, end, clock);
     if (this.#committing.has(session)) return;
     this.#committing.add(session);
-    this.#whenDone(this.#workspaces.commit(node.task), (committed, later) => {
+    this.#whenDone(this.#workplace.commit(node.task, attempt), (committed, later) => {
       this.#committing.delete(session);
       if (this.#ownerOf(session)?.node !== node) return;
       if (!committed.ok) return this.#takeEnd(node, attempt, session, end, later, committed.error);
@@ -630,29 +646,29 @@ export class Driver {
   }
 
   #keepOutput(node: TaskNode, attempt: number, session: SessionId, end: SessionEnd): Output {
-    const { home, settings, agents } = this.#options;
+    const { home, settings } = this.#options;
     const { task } = node;
-    if (end.kind === 'lost' || end.kind === 'not-started') return { text: '', summary: noOutput };
     const hook = this.#messages.get(session) ?? null;
     this.#messages.delete(session);
-    const message = task.action.kind === 'agent' && agents !== null ? agents.message(task, attempt, hook) : null;
-    const output = collectOutput(home, settings.run, task.id, attempt, message);
+    const { output, artifacts } = this.#workplace.leavings(task, attempt, end, hook);
     if (output.summary.source !== 'none')
       this.#ledger.output({ task: task.id, attempt, text: output.text, ...output.summary });
     const hasReaders = node.dependents.length > 0 || node.rescuer !== null;
-    if (hasReaders) writeUpstream(upstreamDir(home, settings.run), task.id, attempt, output.text);
-    this.#keepArtifacts(node, attempt);
+    const isLeft = end.kind !== 'lost' && end.kind !== 'not-started';
+    if (hasReaders && isLeft) writeUpstream(upstreamDir(home, settings.run), task.id, attempt, output.text);
+    if (isLeft) this.#keepArtifacts(task, artifacts);
     return output;
   }
 
   /** Which files a task left is known before any dependent starts; their hashes follow, however large they are. */
-  #keepArtifacts({ task }: TaskNode, attempt: number): void {
+  #keepArtifacts(task: Task, found: Leavings['artifacts']): void {
     if (task.outputs.length === 0) return;
     const { home, settings } = this.#options;
-    const found = findArtifacts(task, attempt, this.#workspaces.placed(task).workDir ?? settings.dag.workDir);
     this.#ledger.artifacts(found);
+    const here = found.filter(({ sha256 }) => sha256 === undefined);
+    if (here.length === 0 && found.length > 0) return; // they lie on the node that made them
     writePrivate(filesPath(home, settings.run, task.id), found.map(({ path }) => `${path}\n`).join(''));
-    this.#hash(found);
+    this.#hash(here);
   }
 
   #hash(artifacts: readonly ArtifactFile[]): void {
@@ -673,6 +689,15 @@ export class Driver {
     else if (owner?.kind === 'rollback') {
       this.#takeRollback(owner, { seq: 0, at: clock.at, session, event: { kind: 'ended', end } }, clock);
     }
+  }
+
+  /** An attempt whose node was silent is known again before anybody decided about it: it goes on as if nothing had been. */
+  #takeFound(session: SessionId, clock: Clock): void {
+    const parts = parseSessionId(session);
+    const node = parts.ok ? this.#model.byId.get(parts.value.task) : undefined;
+    if (!parts.ok || node?.state.kind !== 'undecided' || node.state.failure !== undefined) return;
+    const { task, attempt } = parts.value;
+    if (node.state.attempt === attempt) this.#ledger.record({ kind: 'task-found', task, attempt, session }, clock);
   }
 
   // Wishes ----------------------------------------------------------------------------------------------------------------
@@ -702,7 +727,7 @@ export class Driver {
     let outcome: RequestOutcome | null = null;
     this.#pending.set(id, () => outcome);
     const name = `${this.#model.run}:${node.task.id}`;
-    this.#whenDone(this.#workspaces.resolve(node.task.id), (resolved, clock) => {
+    this.#whenDone(this.#workplace.workspaces.resolve(node.task.id), (resolved, clock) => {
       const { state } = node;
       if (state.kind !== 'blocked' || state.session !== null) {
         outcome = { kind: 'refused', reason: `${name} waits no more: it is ${state.kind}` };
@@ -752,20 +777,16 @@ export class Driver {
   #spawn(owner: Owner, session: SessionId): void {
     const { node, attempt } = owner;
     if (owner.kind === 'rollback') {
-      const task = this.#workspaces.placed(node.task);
-      return this.#send(
-        withEnv(spawnRollback(this.#facts, task, owner.index, attempt, session), this.#workspaces.env(task)),
-      );
-    }
-    if (node.task.workspace === 'worktree') return this.#prepare(node, attempt, session);
-    this.#launch(node.task, attempt, session);
+      this.#connection?.startRollback(node.task, owner.index, attempt, session);
+    } else if (this.#hasWorktree(node.task)) this.#prepare(node, attempt, session);
+    else this.#launch(node.task, attempt, session);
   }
 
   /** Makes the worktree first; the session follows once that is in the log. */
   #prepare(node: TaskNode, attempt: number, session: SessionId): void {
     if (this.#preparing.has(session) || this.#options.onlyRequests) return; // whoever drives the run next does it
     this.#preparing.add(session);
-    this.#whenDone(this.#workspaces.prepare(node.task, attempt), (prepared, clock) => {
+    this.#whenDone(this.#workplace.workspaces.prepare(node.task, attempt), (prepared, clock) => {
       this.#preparing.delete(session);
       if (this.#ownerOf(session)?.node === node && node.state.kind === 'starting') {
         this.#takePrepared(node, attempt, session, prepared, clock);
@@ -792,46 +813,19 @@ export class Driver {
         const { kept } = prepared;
         const base = start ?? '';
         this.#ledger.record({ kind: 'task-worktree-ready', task, attempt, path, branch, base, kept }, clock);
-        this.#afterwards.push(() => this.#launch(this.#workspaces.launch(node.task), attempt, session));
+        this.#afterwards.push(() => this.#launch(this.#workplace.workspaces.launch(node.task), attempt, session));
       }
     }
   }
 
   #launch(task: Task, attempt: number, session: SessionId): void {
-    const { home, settings, agents } = this.#options;
-    const request = { home, settings, task, attempt, context: this.#context };
-    const start = startAction(request, agents);
-    if (start.ok)
-      this.#send(withEnv(spawnTask(this.#facts, task, attempt, session, start.value), this.#workspaces.env(task)));
-    else this.#refuse(session, start.error);
+    const start = this.#connection?.start(task, attempt, session, this.#context);
+    if (start?.ok === false) this.#refuse(session, start.error);
   }
 
   #refuse(session: SessionId, reason: string): void {
     this.#refusals.push({ session, reason });
     this.#wake();
-  }
-
-  #send(spawn: SpawnRequest): void {
-    const { session } = spawn;
-    this.#unsent.delete(session);
-    void this.#connection?.request({ kind: 'spawn', spawn }).then((reply) => {
-      if (reply.ok) return;
-      switch (reply.error.kind) {
-        case 'session-exists':
-        case 'disconnected':
-          return; // the journal knows, now or when we are connected again
-        case 'stopping':
-          return void this.#unsent.add(session);
-        case 'old-epoch':
-          return void this.#isOurs();
-        case 'not-started':
-          return this.#refuse(session, reply.error.reason);
-        case 'bad-request':
-          return this.#refuse(session, reply.error.detail);
-        default:
-          return this.#refuse(session, reply.error.kind);
-      }
-    });
   }
 
   /** Ends a session: an agent whose turn is done in its own way first. */
@@ -842,34 +836,17 @@ export class Driver {
     if (steps === null || connection === null) return this.#kill(session, cause);
     const ended = Promise.withResolvers<void>();
     this.#closing.set(session, ended.resolve);
-    void closeSession(connection, session, steps, ended.promise).then(() => {
+    void connection.close(session, steps, ended.promise).then(() => {
       if (this.#closing.has(session) && !this.#isEnded && this.#isOurs()) this.#kill(session, cause);
     });
   }
 
   #kill(session: SessionId, cause: KillCause): void {
-    const graceMs = this.#options.killGraceMs;
-    void this.#connection?.request({ kind: 'kill', session, signal: 'SIGTERM', graceMs, cause });
+    this.#connection?.kill(session, cause);
   }
 
   #endOfWrite(error: WriteError): DriveEnd {
     if (error.kind !== 'superseded') return { kind: 'cannot-write', detail: error.detail };
     return { kind: 'superseded', by: readLease(this.#options.db, this.#options.settings.run) };
   }
-}
-
-/** The machine refuses a file of ours; nothing of this turn was committed, so whoever carries on takes it again. */
-function isDiskTrouble(error: unknown): error is Error {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-  return /^(ENOSPC|EDQUOT|EROFS|EACCES|EPERM|EIO|ENOTDIR|EMFILE|ENFILE)$/.test(code);
-}
-
-function withEnv(spawn: SpawnRequest, env: Record<string, string | null>): SpawnRequest {
-  return Object.keys(env).length === 0 ? spawn : { ...spawn, env: { ...spawn.env, ...env } };
-}
-
-function definedOnly(env: Readonly<Record<string, string | undefined>>): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(env).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),
-  );
 }

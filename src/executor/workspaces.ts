@@ -98,12 +98,15 @@ export function openWorkspaces(home: Home, settings: RunSettings, model: RunMode
     },
     env(task) {
       const workspace = task.workspace === 'worktree' ? read(task.id) : null;
-      if (workspace === null) return {};
-      const none = Object.fromEntries(repositoryVariables.map((name) => [name, null]));
-      const { path, branch, start } = workspace;
-      return { ...none, CIS_WORKTREE: path, CIS_BRANCH: branch, CIS_BASE: start ?? workspace.repository.base };
+      return workspace === null ? {} : worktreeEnv(workspace);
     },
   };
+}
+
+/** What a session in a worktree has on top of its task's environment. */
+export function worktreeEnv({ path, branch, start, repository }: Workspace): Record<string, string | null> {
+  const none = Object.fromEntries(repositoryVariables.map((name) => [name, null]));
+  return { ...none, CIS_WORKTREE: path, CIS_BRANCH: branch, CIS_BASE: start ?? repository.base };
 }
 
 /** The repository as the run found it; one that was not there yet is looked for again. */

@@ -1,5 +1,6 @@
 import { lstatSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import type { Home } from '../config/home.ts';
 import { err, ok, type Result } from '../domain/result.ts';
 import { unreachable } from '../domain/unreachable.ts';
@@ -121,7 +122,8 @@ function openSocket(path: string): Promise<Socket | null> {
   });
 }
 
-function openConnection(socket: Socket): HostConnection {
+/** Speaks with a host over what leads to it: its socket, or a channel to another node. */
+export function openConnection(socket: Duplex): HostConnection {
   const waiting = new Map<number, (answer: Answer) => void>();
   const closed = Promise.withResolvers<void>();
   const read = openFrameReader();

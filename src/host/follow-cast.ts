@@ -13,9 +13,15 @@ interface Living {
 
 /**
  * Hands on the output of a session from its recording, then as it comes, until the session ends. A living one is attached to
- * read-only, which tells when to look; the bytes are those of the file, so that nothing is missed or shown twice.
+ * read-only, which tells when to look; the bytes are those of the file, so that nothing is missed or shown twice. While `isReady`
+ * says no, nothing is read: what takes the bytes is slower than the session.
  */
-export async function followCast(path: string, living: Living | null, write: (bytes: Buffer) => void): Promise<void> {
+export async function followCast(
+  path: string,
+  living: Living | null,
+  write: (bytes: Buffer) => void,
+  isReady: () => boolean = () => true,
+): Promise<void> {
   using tail = openCastTail(path);
   const over = Promise.withResolvers<void>();
   const catchUp = (): void => {
@@ -27,7 +33,8 @@ export async function followCast(path: string, living: Living | null, write: (by
   const lookSoon = (): void => {
     look ??= setTimeout(() => {
       look = null;
-      catchUp();
+      if (isReady()) catchUp();
+      else lookSoon();
     }, 10);
   };
   living.host.listen({ output: lookSoon, attachmentEnded: () => over.resolve() });

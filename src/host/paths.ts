@@ -44,7 +44,8 @@ export function openPrivateDir(path: string): { readonly ownedBy: number } | nul
   return null;
 }
 
-function socketDir(home: Home, env: NodeJS.ProcessEnv): string {
+/** The directory of a home's sockets. */
+export function socketDir(home: Home, env: NodeJS.ProcessEnv = process.env): string {
   if (Buffer.byteLength(join(home.run, 'host-v99.sock')) <= maxSocketPathBytes) return home.run;
   const name = process.getBuiltinModule('node:crypto').createHash('sha256').update(home.dir).digest('hex').slice(0, 12);
   const runtime = env['XDG_RUNTIME_DIR'];

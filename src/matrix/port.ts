@@ -71,6 +71,8 @@ export interface RoomTransport {
   drain(options: DrainOptions): Promise<Result<void, MatrixFailure>>;
   /** Sends one to-device message to each named device of each user (`*` for all), encrypted when there is a crypto store. */
   sendToDevices(type: string, to: DeviceTargets, content: JsonObject): Promise<Result<void, MatrixFailure>>;
+  /** Sends what its sender has sealed already, as it is; the server takes a transaction id once. */
+  sendSealed(type: string, to: DeviceTargets, content: JsonObject, txnId: string): Promise<Result<void, MatrixFailure>>;
   close(): Promise<void>;
 }
 
@@ -171,6 +173,8 @@ export interface NewRoom {
   readonly alias?: string;
   readonly encrypted: boolean;
   readonly invite: readonly string[];
+  /** Members of this room may join without an invitation. */
+  readonly membersOf?: string;
 }
 
 export interface RoomListing {
@@ -225,6 +229,8 @@ export interface Page {
 export interface Media {
   upload(bytes: Uint8Array, contentType: string, options: UploadOptions): Promise<Result<MediaRef, MatrixFailure>>;
   download(ref: MediaRef, maxBytes: number): Promise<Result<Uint8Array, MatrixFailure>>;
+  /** The largest file that the homeserver takes; null: it does not say. */
+  maxBytes(): Promise<Result<number | null, MatrixFailure>>;
 }
 
 export interface UploadOptions {

@@ -94,10 +94,9 @@ export async function syncOnce(
   const answer = await context.http.json({
     method: 'GET',
     path: '/_matrix/client/v3/sync',
-    // Synapse answers an initial sync from a two minutes old cache, by its parameters: a varied timeout avoids that.
     query: {
       filter: JSON.stringify(filter),
-      timeout: since === null ? 1 + Math.floor(context.random() * 1e9) : timeoutMs,
+      timeout: syncTimeout(context, since, timeoutMs),
       since: since ?? undefined,
     },
     timeoutMs: timeoutMs + 60_000,
@@ -105,6 +104,11 @@ export async function syncOnce(
   });
   if (!answer.ok) return answer;
   return takeAnswer(context, answer.value, since, handler, signal);
+}
+
+/** Synapse answers an initial sync from a two minutes old cache, by its parameters: a varied timeout avoids that; it answers at once anyway. */
+function syncTimeout({ random }: SyncContext, since: string | null, timeoutMs: number): number {
+  return since === null ? 1 + Math.floor(random() * 1e9) : timeoutMs;
 }
 
 /**
@@ -117,10 +121,11 @@ export async function look(
   timeoutMs: number,
   signal?: AbortSignal,
 ): Promise<Result<Look, MatrixFailure>> {
+  const from = since ?? context.store.since();
   const answer = await context.http.json({
     method: 'GET',
     path: '/_matrix/client/v3/sync',
-    query: { filter: JSON.stringify(filter), timeout: timeoutMs, since: since ?? context.store.since() ?? undefined },
+    query: { filter: JSON.stringify(filter), timeout: syncTimeout(context, from, timeoutMs), since: from ?? undefined },
     timeoutMs: timeoutMs + 60_000,
     signal,
   });

@@ -48,6 +48,7 @@ export function openTransport(parts: TransportParts): WakeableTransport {
       pause.wake();
     },
     sendToDevices: (type, to, content) => sendToDevices(http, crypto, type, to, content),
+    sendSealed: (type, to, content, txnId) => putToDevices(http, type, plainMessages(to, content), txnId),
     async close() {
       await crypto?.close();
     },
@@ -63,13 +64,22 @@ async function sendToDevices(
 ): Promise<Result<void, MatrixFailure>> {
   const messages = crypto === null ? ok(plainMessages(to, content)) : await encrypted(crypto, type, to, content);
   if (!messages.ok) return messages;
-  const sentType = crypto === null ? type : 'm.room.encrypted';
-  const txn = randomBytes(12).toString('hex');
-  const answer = await http.json({
-    method: 'PUT',
-    path: `/_matrix/client/v3/sendToDevice/${encodeURIComponent(sentType)}/${txn}`,
-    body: { messages: messages.value },
-  });
+  return putToDevices(
+    http,
+    crypto === null ? type : 'm.room.encrypted',
+    messages.value,
+    randomBytes(12).toString('hex'),
+  );
+}
+
+async function putToDevices(
+  http: Http,
+  type: string,
+  messages: JsonObject,
+  txnId: string,
+): Promise<Result<void, MatrixFailure>> {
+  const path = `/_matrix/client/v3/sendToDevice/${encodeURIComponent(type)}/${txnId}`;
+  const answer = await http.json({ method: 'PUT', path, body: { messages } });
   return answer.ok ? ok(undefined) : answer;
 }
 

@@ -1,4 +1,4 @@
-import type { RunId } from '../domain/ids.ts';
+import type { RunId, TaskId } from '../domain/ids.ts';
 import type { RoomPlace } from '../domain/room.ts';
 import { fromJson, toJson } from './json.ts';
 import type { Db } from './open.ts';
@@ -37,17 +37,17 @@ export function adoptRuns(db: Db): void {
     // A run that goes to another room starts there with a card of its own.
     db.prepare(
       `DELETE FROM bridge_runs WHERE run_id IN (SELECT r.id FROM runs r JOIN bridge_runs b ON b.run_id = r.id
-       WHERE r.mode = 'hybrid' AND r.room != b.wanted)`,
+       WHERE r.mode != 'local' AND r.room != b.wanted)`,
     ).run();
     db.prepare(
       `UPDATE bridge_runs SET closed = 0 WHERE closed = 1 AND run_id IN
-       (SELECT id FROM runs WHERE mode = 'hybrid' AND state NOT IN ('completed', 'failed', 'aborted'))`,
+       (SELECT id FROM runs WHERE mode != 'local' AND state NOT IN ('completed', 'failed', 'aborted'))`,
     ).run();
     db.prepare(
       `INSERT INTO bridge_runs (run_id, wanted, seq)
-       SELECT id, room, CASE WHEN json_extract(settings, '$.mode') = 'hybrid' AND json_extract(settings, '$.room') = room THEN 0
+       SELECT id, room, CASE WHEN json_extract(settings, '$.mode') != 'local' AND json_extract(settings, '$.room') = room THEN 0
          ELSE (SELECT coalesce(max(seq), 0) FROM events WHERE run_id = id) END
-       FROM runs WHERE mode = 'hybrid' AND room IS NOT NULL AND id NOT IN (SELECT run_id FROM bridge_runs)`,
+       FROM runs WHERE mode != 'local' AND room IS NOT NULL AND id NOT IN (SELECT run_id FROM bridge_runs)`,
     ).run();
   });
   adopt.immediate();
@@ -65,7 +65,7 @@ export function readNews(db: Db, after: number): { readonly seq: number; readonl
 
 /** Whether there are runs to take up. */
 export function hasNewRuns(db: Db): boolean {
-  const query = `SELECT 1 FROM runs r LEFT JOIN bridge_runs b ON b.run_id = r.id WHERE r.mode = 'hybrid' AND r.room IS NOT NULL
+  const query = `SELECT 1 FROM runs r LEFT JOIN bridge_runs b ON b.run_id = r.id WHERE r.mode != 'local' AND r.room IS NOT NULL
     AND (b.run_id IS NULL OR r.room != b.wanted OR (b.closed = 1 AND r.state NOT IN ('completed', 'failed', 'aborted'))) LIMIT 1`;
   return db.prepare(query).get() !== undefined;
 }
@@ -190,7 +190,10 @@ export function findRunOfCard(db: Db, row: number): RunId | null {
 }
 
 export interface QuestionRow {
+  /** The row of the message that asks. */
   readonly row: number;
+  /** Its place among the questions of that message, from 0. */
+  readonly position: number;
   readonly run: RunId;
   readonly asked: string;
   readonly body: object;
@@ -200,30 +203,85 @@ export interface QuestionRow {
 
 interface RawQuestion {
   outbox_row: number;
+  position: number;
   run_id: RunId;
   asked: string;
   body: string;
   outcome: string | null;
 }
 
-export function insertQuestion(db: Db, { row, run, asked, body }: Omit<QuestionRow, 'outcome'>): void {
-  const insert = db.prepare('INSERT INTO bridge_questions (outbox_row, run_id, asked, body) VALUES (?, ?, ?, ?)');
-  insert.run(row, run, asked, toJson(body));
+export function insertQuestion(db: Db, { row, position, run, asked, body }: Omit<QuestionRow, 'outcome'>): void {
+  const insert = db.prepare(
+    'INSERT INTO bridge_questions (outbox_row, position, run_id, asked, body) VALUES (?, ?, ?, ?, ?)',
+  );
+  insert.run(row, position, run, asked, toJson(body));
 }
 
 export function listOpenQuestions(db: Db, run: RunId): QuestionRow[] {
-  const query = 'SELECT * FROM bridge_questions WHERE run_id = ? AND outcome IS NULL ORDER BY outbox_row';
+  const query = 'SELECT * FROM bridge_questions WHERE run_id = ? AND outcome IS NULL ORDER BY outbox_row, position';
   return (db.prepare(query).all(run) as RawQuestion[]).map(toQuestion);
 }
 
-/** The question that the row of the outbox asked; null: it asked none. */
-export function findQuestion(db: Db, row: number): QuestionRow | null {
-  const found = db.prepare('SELECT * FROM bridge_questions WHERE outbox_row = ?').get(row) as RawQuestion | undefined;
-  return found === undefined ? null : toQuestion(found);
+/** The questions that the row of the outbox asked, in their order; none: it asked none. */
+export function findQuestions(db: Db, row: number): QuestionRow[] {
+  const query = 'SELECT * FROM bridge_questions WHERE outbox_row = ? ORDER BY position';
+  return (db.prepare(query).all(row) as RawQuestion[]).map(toQuestion);
 }
 
-export function closeQuestion(db: Db, row: number, outcome: string): void {
-  db.prepare('UPDATE bridge_questions SET outcome = ? WHERE outbox_row = ?').run(outcome, row);
+export function closeQuestion(db: Db, { row, position }: QuestionRow, outcome: string): void {
+  db.prepare('UPDATE bridge_questions SET outcome = ? WHERE outbox_row = ? AND position = ?').run(
+    outcome,
+    row,
+    position,
+  );
+}
+
+/** Whether a message of the run that asks something waits to be sent. */
+export function isQuestionWaiting(db: Db, run: RunId): boolean {
+  const query = `SELECT 1 FROM bridge_questions q JOIN outbox o ON o.id = q.outbox_row
+    WHERE q.run_id = ? AND q.outcome IS NULL AND o.state = 'waiting' LIMIT 1`;
+  return db.prepare(query).get(run) !== undefined;
+}
+
+/** Keeps that somebody wants to be told how the run ends; false: that was known. */
+export function addListener(db: Db, run: RunId, user: string): boolean {
+  const insert = db.prepare('INSERT INTO bridge_listeners (run_id, user_id) VALUES (?, ?) ON CONFLICT DO NOTHING');
+  return insert.run(run, user).changes > 0;
+}
+
+export function listListeners(db: Db, run: RunId): string[] {
+  return db.prepare('SELECT user_id FROM bridge_listeners WHERE run_id = ?').pluck().all(run) as string[];
+}
+
+/** An output that waits to be uploaded. */
+export interface FileRow {
+  readonly id: number;
+  readonly run: RunId;
+  readonly task: TaskId;
+  readonly attempt: number;
+  /** The row of the outbox whose thread it goes to, and its room; null when that is gone. */
+  readonly card: number;
+  readonly room: string | null;
+}
+
+export function insertFile(db: Db, { run, task, attempt, card }: Omit<FileRow, 'id' | 'room'>): void {
+  const insert = db.prepare('INSERT INTO bridge_files (run_id, task_id, attempt, card) VALUES (?, ?, ?, ?)');
+  insert.run(run, task, attempt, card);
+}
+
+/** The first output that waits. */
+export function nextFile(db: Db): FileRow | null {
+  const query = `SELECT f.id, f.run_id AS run, f.task_id AS task, f.attempt, f.card, o.room FROM bridge_files f
+    LEFT JOIN outbox o ON o.id = f.card ORDER BY f.id LIMIT 1`;
+  return (db.prepare(query).get() as FileRow | undefined) ?? null;
+}
+
+export function hasFiles(db: Db, run: RunId): boolean {
+  return db.prepare('SELECT 1 FROM bridge_files WHERE run_id = ? LIMIT 1').get(run) !== undefined;
+}
+
+export function deleteFile(db: Db, id: number): void {
+  db.prepare('DELETE FROM bridge_files WHERE id = ?').run(id);
 }
 
 export interface InboxRow {
@@ -290,5 +348,12 @@ function toRun(row: RawRun): BridgeRun {
 }
 
 function toQuestion(row: RawQuestion): QuestionRow {
-  return { row: row.outbox_row, run: row.run_id, asked: row.asked, body: fromJson(row.body), outcome: row.outcome };
+  return {
+    row: row.outbox_row,
+    position: row.position,
+    run: row.run_id,
+    asked: row.asked,
+    body: fromJson(row.body),
+    outcome: row.outcome,
+  };
 }

@@ -48,3 +48,8 @@ export function releaseLease(db: Db, run: RunId, epoch: number): void {
     db.exec('PRAGMA synchronous = FULL');
   }
 }
+
+/** Raises the epoch of a run that nobody drives here: a coordinator elsewhere had a higher one. */
+export function raiseLease(db: Db, run: RunId, epoch: number): void {
+  db.prepare('UPDATE leases SET epoch = max(epoch, ?) WHERE run_id = ?').run(epoch, run);
+}

@@ -165,3 +165,9 @@ export function listParked(db: Db, limit: number): ParkedRow[] {
   const query = `SELECT id, room, type, reason, done_at AS at FROM outbox WHERE state = 'parked' ORDER BY id DESC LIMIT ?`;
   return db.prepare(query).all(limit) as ParkedRow[];
 }
+
+/** Whether anything of a lane waits to be sent to a room. */
+export function isLaneWaiting(db: Db, room: string, lane: Lane): boolean {
+  const query = `SELECT 1 FROM outbox WHERE state = 'waiting' AND lane = ? AND room = ? LIMIT 1`;
+  return db.prepare(query).get(lane, room) !== undefined;
+}

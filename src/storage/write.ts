@@ -44,6 +44,8 @@ export interface ArtifactFile {
   /** Absolute. */
   readonly path: string;
   readonly bytes: number;
+  /** Known already, of what a node hashed. */
+  readonly sha256?: string;
 }
 
 export function emptyBatch(): Batch {
@@ -145,7 +147,7 @@ export const unhashed = '';
 export function writeArtifactHash(
   db: Db,
   run: RunId,
-  { task, attempt, path, sha256 }: Omit<ArtifactFile, 'bytes'> & { readonly sha256: string | null },
+  { task, attempt, path, sha256 }: Omit<ArtifactFile, 'bytes' | 'sha256'> & { readonly sha256: string | null },
 ): void {
   db.prepare('UPDATE artifacts SET sha256 = ? WHERE run_id = ? AND task_id = ? AND attempt = ? AND path = ?').run(
     sha256 ?? 'unreadable',
@@ -169,7 +171,8 @@ function applyRare(db: Db, run: RunId, batch: Batch): void {
   }
   if (batch.artifacts.length > 0) {
     const artifact = db.prepare('INSERT OR REPLACE INTO artifacts VALUES (?, ?, ?, ?, ?, ?)');
-    for (const one of batch.artifacts) artifact.run(run, one.task, one.attempt, one.path, one.bytes, unhashed);
+    for (const one of batch.artifacts)
+      artifact.run(run, one.task, one.attempt, one.path, one.bytes, one.sha256 ?? unhashed);
   }
   for (const one of batch.outcomes) {
     db.prepare('UPDATE requests SET outcome = ?, decided_at = ? WHERE id = ?').run(

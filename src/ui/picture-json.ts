@@ -12,8 +12,30 @@ export function pictureToJson(picture: RunPicture): object {
   return { run, dag, mode, room, state, reason, startedAt, endedAt, open, tasks };
 }
 
-function taskToJson({ task, kind, agent, deps, attempt, session, startedAt, endedAt, detail }: TaskPicture): object {
-  return { task, state: kind, agent, deps, attempt, session, startedAt, endedAt, ...detailOf(detail) };
+function taskToJson({
+  task,
+  kind,
+  agent,
+  deps,
+  attempt,
+  session,
+  node,
+  startedAt,
+  endedAt,
+  detail,
+}: TaskPicture): object {
+  return {
+    task,
+    state: kind,
+    agent,
+    deps,
+    attempt,
+    session,
+    ...(node === null ? {} : { node }),
+    startedAt,
+    endedAt,
+    ...detailOf(detail),
+  };
 }
 
 function detailOf(detail: Detail): object {

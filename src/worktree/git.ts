@@ -12,7 +12,7 @@ export interface GitError {
 
 export interface GitOptions {
   readonly cwd: string;
-  readonly stdin?: string;
+  readonly stdin?: string | Uint8Array;
   readonly env?: Readonly<Record<string, string>>;
   /** The commit is the person's own, on a branch of theirs: it is signed if they sign. Hooks do not run in any case. */
   readonly isTheirs?: boolean;

@@ -2,11 +2,15 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Repository } from '../domain/workspace.ts';
 import { err, ok, type Result } from '../domain/result.ts';
-import { asks, git, splitNul } from './git.ts';
+import { asks, git, splitNul, type GitOptions } from './git.ts';
 
 /** Runs git on the repository itself, in no worktree. */
-export function inRepository(repository: Pick<Repository, 'gitDir'>, args: readonly string[]) {
-  return git([`--git-dir=${repository.gitDir}`, ...args], { cwd: repository.gitDir });
+export function inRepository(
+  repository: Pick<Repository, 'gitDir'>,
+  args: readonly string[],
+  options: Omit<GitOptions, 'cwd'> = {},
+) {
+  return git([`--git-dir=${repository.gitDir}`, ...args], { ...options, cwd: repository.gitDir });
 }
 
 /** Says whether the directory is a worktree that git knows. */

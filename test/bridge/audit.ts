@@ -86,7 +86,7 @@ export function expectSame(world: World, run: string, room: string, all: readonl
   const ours = all.filter((event) => contentOf(event)['run_id'] === run);
   expect(statesTold(ours)).toEqual(Object.fromEntries(tasks.map(({ task, state }) => [task, state.kind])));
   if (picture === null) throw new Error(`no run ${run}`);
-  expect(lastCard(all, run)).toBe(renderCard(picture).body);
+  expect(lastCard(all, run)).toBe(renderCard(picture, (text) => text).body);
   expect(ours.map(typeOf).filter((type) => type === `cis.dag.run.${picture.state}`)).toHaveLength(1);
   return { events: sent.length, tasks: tasks.length, parked: rows.length - sent.length };
 }

@@ -121,8 +121,9 @@ test.runIf(amount(0, 1) === 1)(
     setLimit(world, null);
     goThrough(world, proxy.url);
     const room = await makeRoom(world, 'dags');
-    const tasks = Array.from({ length: 500 }, (_, index) => `[[dag.tasks]]\nid = "t${index}"\ncommand = "true"\n`);
-    const file = writeDag(world, `[dag]\nname = "wide"\n${tasks.join('')}`);
+    const tasks = Array.from({ length: 500 }, (_, index) => `[[dag.tasks]]\nid = "t${index}"\ncommand = "sleep 0.2"\n`);
+    // So long that far more rounds are due than ten events hold.
+    const file = writeDag(world, `[dag]\nname = "wide"\nmax_workers = 4\n${tasks.join('')}`);
     const ended = await world.cis(['dag', 'run', file, '--room', room, '--run-id', 'x', '--flush'], { env });
     expect(ended.code).toBe(0);
     await untilAllTold(world);

@@ -197,13 +197,17 @@ describe('what a run would need', () => {
     expect(await plan(inDag)).not.toContain('installed');
   });
 
-  test('matrix and hybrid mode are refused for a living run too, local is where it is', async () => {
+  test('hybrid mode needs a room for a living run too, nodes do not take it, local is where it is', async () => {
     const file = dagOf({ a: until('moded') });
     const run = watchCis(world, ['dag', 'run', file, '--run-id', 'moded']);
     await run.waitFor(began('a'));
     expect(await world.cis(['dag', 'mode', 'moded', 'hybrid'])).toMatchObject({
       code: 2,
       stderr: has('hybrid mode needs'),
+    });
+    expect(await world.cis(['dag', 'mode', 'moded', 'matrix', '--room', '!r:x'])).toMatchObject({
+      code: 6,
+      stderr: has('stays there'),
     });
     expect(await world.cis(['dag', 'mode', 'moded', 'local'])).toMatchObject({
       code: 0,

@@ -13,6 +13,8 @@ import {
 const at = 1_700_000_000_000;
 const run = { run_id: 'brave-otter-4f2a', at };
 const attempt = { ...run, task_id: 'build', attempt: 1 };
+const grant = { task_id: 'build', attempt: 1, epoch: 2_000_001 };
+const node = { node: 'laptop-b', did: 'did:key:z6Mkb' };
 const coordinator = { user_id: '@cis:example.org', device_id: 'DEVICE', did: 'did:key:z6Mk' };
 const sha256 = 'ab'.repeat(32);
 
@@ -40,16 +42,38 @@ const examples: { readonly [Type in MachineType]: Omit<MachineContent<Type>, 'v'
     tasks: [{ task_id: 'build', attempt: 1, status: 'completed', exit_code: 0, session_id: 'brave-otter-4f2a:build' }],
     progress: { total: 3, completed: 1, failed: 0, running: 1, blocked: 0, skipped: 0 },
   },
-  'cis.dag.task.assigned': { ...attempt, to: '*', epoch: 2, coordinator, task: '{"id":"build"}' },
-  'cis.dag.task.claimed': { ...attempt, node: 'laptop-b', epoch: 2, load: 40, slots_free: 2 },
-  'cis.dag.task.granted': { ...attempt, node: 'laptop-b', epoch: 3, lease_ms: 120_000 },
-  'cis.dag.task.released': { ...attempt, node: 'laptop-b', epoch: 3, reason: 'draining' },
+  'cis.dag.task.assigned': {
+    ...run,
+    epoch_base: 2_000_000,
+    coordinator,
+    assignments: [{ ...grant, to: '*', order: '{"task":{"id":"build"}}' }],
+  },
+  'cis.dag.task.claimed': { at, ...node, claims: [{ ...grant, run_id: run.run_id, load_centi: 40, slots_free: 2 }] },
+  'cis.dag.task.granted': {
+    ...run,
+    epoch_base: 2_000_000,
+    grants: [{ ...grant, of: 2_000_001, epoch: 2_000_002, to: node.did, lease_ms: 120_000 }],
+  },
+  'cis.dag.task.released': {
+    at,
+    by: 'node',
+    ...node,
+    releases: [{ ...grant, run_id: run.run_id, reason: 'draining', error_class: 'policy' }],
+  },
   'cis.dag.task.result': {
-    ...attempt,
-    node: 'laptop-b',
-    epoch: 3,
-    exit_code: 0,
-    output_media: { mxc: 'mxc://example.org/abc', sha256, bytes: 50_000 },
+    at,
+    ...node,
+    results: [
+      {
+        ...grant,
+        run_id: run.run_id,
+        end: '{"kind":"exited","code":0}',
+        exit_code: 0,
+        output_media: { mxc: 'mxc://example.org/abc', sha256, bytes: 50_000 },
+        output_summary: { bytes: 50_000, cut_from: null, source: 'file' },
+        files: [{ path: 'dist/a.js', bytes: 3, sha256 }],
+      },
+    ],
   },
   'cis.dag.session.blocked': {
     ...attempt,
@@ -63,12 +87,30 @@ const examples: { readonly [Type in MachineType]: Omit<MachineContent<Type>, 'v'
   'cis.node.heartbeat': {
     at,
     node: 'laptop-b',
-    agents: [{ name: 'claude', version: '2.0' }],
+    did: 'did:key:z6Mk',
+    user_id: '@cis:example.org',
+    device_id: 'DEVICE',
+    seal_key: 'c2VhbA',
+    version: '0.1.0',
+    machine: {
+      os: 'linux',
+      arch: 'x64',
+      cores: 8,
+      memory_mb: 32_000,
+      gpus: [{ vendor: 'nvidia', name: 'A100', memory_mb: 40_960 }],
+    },
+    agents: [{ name: 'claude', version: '2.0', login: 'yes' }],
+    models: [{ kind: 'ollama', url: 'http://127.0.0.1:11434', models: ['llama3:latest'] }],
     labels: { gpu: 'none' },
+    features: ['git'],
     tier: 1,
     slots: 4,
     slots_free: 3,
     load_centi: 125,
+    memory_free_mb: 16_000,
+    disk_free_mb: 100_000,
+    unable: [],
+    draining: false,
     leases: [{ run_id: 'brave-otter-4f2a', task_id: 'build', attempt: 1, epoch: 3 }],
   },
   'cis.node.dag.active': {

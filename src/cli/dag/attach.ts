@@ -5,9 +5,11 @@ import { attachTerminal, type AttachOutcome } from '../../host/attach.ts';
 import { nameKeys } from '../../host/detach-keys.ts';
 import { parseKeys } from '../../host/keys.ts';
 import { readCastHeader, renderTranscript } from '../../host/transcript.ts';
-import { readConfig } from '../context.ts';
+import type { Home } from '../../config/home.ts';
+import { openScreenRedactor, readConfig } from '../context.ts';
 import { CommandError } from '../exit.ts';
-import { castPath, describeEnd, findSession, hostError, type OpenedSession } from './session.ts';
+import type { FoundSession } from '../resolve.ts';
+import { castPath, describeEnd, findSession, hostError, readRemoteLog, type OpenedSession } from './session.ts';
 
 interface AttachFlags {
   readonly readonly?: boolean;
@@ -28,7 +30,7 @@ async function attach(text: string, flags: AttachFlags): Promise<void> {
   const detachKeys = await readDetachKeys(flags.detachKeys);
   using opened = await findSession(text, `attach (pid ${process.pid})`);
   const { found } = opened;
-  if (found.living === null) return showEnded(opened);
+  if (found.living === null) return await showEnded(opened); // the connection is closed on return
   const { stdin, stdout } = process;
   if (!(stdin instanceof ReadStream) || !(stdout instanceof WriteStream)) {
     throw new CommandError('usage', 'attach needs a terminal on stdin and stdout', [
@@ -46,7 +48,7 @@ async function attach(text: string, flags: AttachFlags): Promise<void> {
     detachKeys,
   });
   if (outcome.ok) return say(outcome.value, opened, detachKeys);
-  if (outcome.error.kind === 'session-ended') return showEnded(opened);
+  if (outcome.error.kind === 'session-ended') return await showEnded(opened);
   throw hostError(outcome.error);
 }
 
@@ -71,6 +73,7 @@ function say(outcome: AttachOutcome, { found }: OpenedSession, detachKeys: reado
         `to watch: cis dag attach ${found.id} --readonly (${nameKeys(detachKeys)} detaches)`,
       ]);
     case 'disconnected':
+      if (found.node !== null) throw wayGone(found, found.node.name);
       throw new CommandError('unreachable', `the host is gone, and ${found.id} with it`, ['see: cis dag list']);
     case 'signalled':
       throw new CommandError('interrupted', `detached from ${found.id} by ${outcome.signal}; it goes on`);
@@ -79,11 +82,28 @@ function say(outcome: AttachOutcome, { found }: OpenedSession, detachKeys: reado
   }
 }
 
+/** The session goes on, or not: nobody here knows. */
+function wayGone({ id, remote }: FoundSession, node: string): CommandError {
+  const why = remote?.goneBecause ?? '';
+  return new CommandError('unreachable', `the way to ${node} is gone${why === '' ? '' : `: ${why}`}`, [
+    `to look again: cis dag attach ${id}`,
+  ]);
+}
+
 /** What a session that has ended showed last, and how it ended. */
-function showEnded({ home, found }: OpenedSession): void {
+async function showEnded({ home, found }: OpenedSession): Promise<void> {
+  const end = found.row?.end ?? null;
+  process.stdout.write(
+    `${await readLast(home, found)}\n[${found.id} ${end === null ? 'has ended' : describeEnd(end)}]\n`,
+  );
+}
+
+async function readLast(home: Home, found: FoundSession): Promise<string> {
+  if (found.remote !== null) {
+    const text = await readRemoteLog(found.remote, { session: found.id, as: 'text', lines: 24, follow: false });
+    return (await openScreenRedactor((await readConfig()).config))(text.toString());
+  }
   const path = castPath(home, found);
   const rows = readCastHeader(path)?.height ?? 24;
-  const lines = renderTranscript(path).split('\n').slice(-rows);
-  const end = found.row?.end ?? null;
-  process.stdout.write(`${lines.join('\n')}\n[${found.id} ${end === null ? 'has ended' : describeEnd(end)}]\n`);
+  return renderTranscript(path).split('\n').slice(-rows).join('\n');
 }

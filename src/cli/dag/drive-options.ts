@@ -4,6 +4,7 @@ import type { RunSettings } from '../../domain/run.ts';
 import type { AskOptions } from '../../executor/ask.ts';
 import { connectHost } from '../../host/client.ts';
 import type { Db } from '../../storage/open.ts';
+import { findRuns } from '../../storage/read.ts';
 import type { Agents } from '../../executor/agents.ts';
 import { openScreenRedactor } from '../context.ts';
 
@@ -32,8 +33,21 @@ export async function driveOptions(
     hostIdleMs: config.host.idle_exit_secs * 1000,
     mask: await openScreenRedactor(config, settings),
     agents: await openRunAgents(home, settings, config),
+    ...(await openFleetOf(home, db, settings, config)),
     ...unseen,
   };
+}
+
+/** Where sessions of a matrix run live: on the nodes of its room. */
+async function openFleetOf(
+  home: Home,
+  db: Db,
+  settings: RunSettings,
+  config: Config,
+): Promise<Pick<AskOptions, 'openWorkplace'>> {
+  if (findRuns(db, settings.run)[0]?.mode !== 'matrix') return {};
+  const { fleetOpener } = await import('./fleet.ts');
+  return { openWorkplace: await fleetOpener(home, db, settings, config) };
 }
 
 /** A run of commands alone loads no agent. */

@@ -51,7 +51,7 @@ export async function driveRun(request: DriveRequest): Promise<void> {
   const { db, settings, what } = request;
   const { flags } = request;
   const epoch = request.isHeld ? 1 : takeRun(request);
-  if (isFollowed(db, settings)) (await import('../../bridge/start.ts')).startBridge(request.home);
+  using _ = isFollowed(db, settings) ? (await import('../../bridge/start.ts')).keepBridge(request.home) : null;
   const options = await driveOptions(request.home, db, settings, request.config, what);
   const view = openView(request, options.mask);
   const past: LoggedEvent[] = [];
@@ -102,7 +102,7 @@ function takeRun({ db, settings, flags, what }: DriveRequest): number {
 }
 
 function isFollowed(db: Db, { run }: RunSettings): boolean {
-  return findRuns(db, run)[0]?.mode === 'hybrid';
+  return (findRuns(db, run)[0]?.mode ?? 'local') !== 'local';
 }
 
 /** On a full disk the lease stays: whoever comes next sees that its holder is dead. */
@@ -208,10 +208,11 @@ async function tell(
         `  carry on: cis dag execute --run-id ${settings.run}`,
       ]);
     case 'superseded':
-      throw new CommandError('refused', `run ${settings.run} was taken over by ${describeHolder(end.by)}`, [
-        'its sessions live on there',
-        `see: cis dag status ${settings.run}`,
-      ]);
+      throw new CommandError(
+        'refused',
+        `run ${settings.run} was taken over by ${end.elsewhere ?? describeHolder(end.by)}`,
+        ['its sessions live on there', `see: cis dag status ${settings.run}`],
+      );
     case 'cannot-write':
       throw new CommandError(
         'failed',

@@ -11,11 +11,12 @@ import { chosenRun, namedRun } from '../pick.ts';
 import { startInBackground, takeBackgroundOrder, type BackgroundOrder } from './background.ts';
 import { driveRun } from './drive.ts';
 import { insertRequest } from '../../storage/request.ts';
+import { readTakenOver } from '../../storage/taken-over.ts';
 import { me } from './me.ts';
 import { openToWrite } from './open-storage.ts';
 import { addRunOptions, type RunFlags } from './run-options.ts';
 import { runFile } from './run-file.ts';
-import { needAgent, needMode } from './run-choice.ts';
+import { needAgent, needSameMachinery } from './run-choice.ts';
 import { refuseNeeds } from './run-needs.ts';
 
 export function command(into: Command): Command {
@@ -43,11 +44,12 @@ function closing(db: Db | null): { readonly db: Db | null } & Disposable {
 
 /** Carries a run on: finished tasks stay finished, living sessions are taken over. */
 async function carryOn(text: string | undefined, flags: RunFlags): Promise<void> {
-  (await needDatabase()).close();
+  if (!flags.takeover) (await needDatabase()).close();
   const loaded = await readConfig();
   const { config } = loaded;
   const order = takeBackgroundOrder();
   const db = openToWrite(home());
+  if (order === null && text !== undefined) await settleOwner(db, text, flags, loaded);
   const { run, state } = text === undefined ? activeRun(db) : namedRun(db, text);
   const stored = readRunSettings(db, run);
   if (stored === null) throw new CommandError('not-found', `no run "${run}"`);
@@ -73,14 +75,34 @@ async function carryOn(text: string | undefined, flags: RunFlags): Promise<void>
   }
   const what = `dag execute ${run}`;
   await driveRun({ home: home(), db, settings, config, flags: driveFlags, what, isHeld: false });
-  if (flags.flush && findRuns(db, run)[0]?.mode === 'hybrid')
+  if (flags.flush && findRuns(db, run)[0]?.mode !== 'local')
     await (await import('./flush.ts')).flushRun(home(), db, run);
+}
+
+/** A run that was started elsewhere, or that another home took over, comes from its room. */
+async function settleOwner(db: Db, text: string, flags: RunFlags, loaded: LoadedConfig): Promise<void> {
+  const [known] = findRuns(db, text);
+  const by = known === undefined ? null : readTakenOver(db, known.run);
+  if (known !== undefined && by === null) return;
+  if (flags.takeover)
+    return (await import('./take-over.ts')).takeOverFromRoom(
+      db,
+      known?.run ?? text,
+      flags.room ?? known?.room ?? null,
+      loaded,
+    );
+  if (known === undefined) return;
+  throw new CommandError('refused', `run ${known.run} was taken over by ${by}`, [
+    `take it back: cis dag execute --run-id ${known.run} --takeover`,
+  ]);
 }
 
 /** `--hybrid` and `--local` on a run that is carried on are the first thing its driver is told. */
 async function switchMode(db: Db, { run, dag, room, matrix }: RunSettings, flags: RunFlags, loaded: LoadedConfig) {
   const now = findRuns(db, run)[0];
-  const wanted = flags.local ? 'local' : flags.hybrid || flags.room !== undefined ? 'hybrid' : null;
+  const asked = flags.matrix ? 'matrix' : flags.local ? 'local' : flags.hybrid ? 'hybrid' : null;
+  const wanted = asked ?? (flags.room !== undefined && now?.mode !== 'matrix' ? 'hybrid' : null);
+  if (wanted !== null && now !== undefined) needSameMachinery(now.mode, wanted);
   if (wanted === null || now === undefined || (wanted === now.mode && flags.room === undefined)) return;
   const given = flags.room ?? now.room ?? room ?? dag.matrix.room ?? loaded.config.dag.room_id;
   const into = wanted === 'local' ? null : await (await import('./hybrid.ts')).checkRoom(given, matrix, loaded);
@@ -94,7 +116,6 @@ function pickSettings({ maxWorkers, defaultAgent, agentMode, vars }: BackgroundO
 
 /** What the flags say holds for this driver; the run's own settings stay as they were. */
 function withFlags(settings: RunSettings, flags: RunFlags, { agents }: Config): RunSettings {
-  if (flags.matrix) needMode('matrix');
   return {
     ...settings,
     maxWorkers: flags.maxWorkers ?? settings.maxWorkers,

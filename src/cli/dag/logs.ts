@@ -2,11 +2,21 @@ import { existsSync } from 'node:fs';
 import { InvalidArgumentError, type Command } from 'commander';
 import { parseSessionId, sessionId } from '../../domain/ids.ts';
 import type { Redactor } from '../../domain/redact.ts';
+import type { RemoteHost } from '../../federation/remote/connect.ts';
 import { followCast } from '../../host/follow-cast.ts';
+import { lastBytes, lastLines } from '../../host/last-lines.ts';
 import { decodeRecording, renderTranscript } from '../../host/transcript.ts';
 import { CommandError } from '../exit.ts';
 import type { FoundSession } from '../resolve.ts';
-import { castPath, describeEnd, findSession, openSessionRedactor, type OpenedSession } from './session.ts';
+import {
+  castPath,
+  describeEnd,
+  findSession,
+  followRemoteLog,
+  openSessionRedactor,
+  readRemoteLog,
+  type OpenedSession,
+} from './session.ts';
 
 interface LogsFlags {
   readonly lines?: number;
@@ -34,6 +44,7 @@ const defaultLines = 50;
 async function logs(text: string, given: LogsFlags): Promise<void> {
   const flags = withDefaultLines(given);
   using opened = await findSession(withAttempt(text, flags.attempt), 'logs');
+  if (opened.found.remote !== null) return await remoteLogs(opened, opened.found.remote, flags);
   const path = castPath(opened.home, opened.found);
   if (!existsSync(path) && !hasStarted(opened.found)) {
     const end = opened.found.row?.end;
@@ -46,9 +57,9 @@ async function logs(text: string, given: LogsFlags): Promise<void> {
   if (flags.follow === true) return await follow(opened, path, flags, redactor); // the connection is closed on return
   if (flags.raw === true && flags.lines === undefined) await writeRaw(path);
   else if (flags.raw === true) {
-    process.stdout.write(lastLinesOf(Buffer.concat([...decodeRecording(path)]), flags.lines ?? 0));
+    process.stdout.write(lastBytes(Buffer.concat([...decodeRecording(path)]), flags.lines ?? 0));
   } else {
-    const rendered = lastLines(redactor.mask(renderTranscript(path)), flags.lines);
+    const rendered = lastOf(redactor.mask(renderTranscript(path)), flags.lines);
     if (flags.json === true) process.stdout.write(`${JSON.stringify({ id: opened.found.id, text: rendered })}\n`);
     else if (rendered !== '') process.stdout.write(`${rendered}\n`);
   }
@@ -66,29 +77,59 @@ async function writeRaw(path: string): Promise<void> {
   }
 }
 
-/** Bytes as they come: on a terminal they look as they did there; on a pipe their control codes are taken out line by line. */
 async function follow({ found }: OpenedSession, path: string, flags: LogsFlags, redactor: Redactor): Promise<void> {
+  const writer = openFollowWriter(flags, redactor);
+  await followCast(path, found.living, (bytes) => writer.write(bytes));
+  writer.end();
+}
+
+/** The recording of a session of another node, where its secrets are masked as well, unless the bytes are asked for. */
+async function remoteLogs(opened: OpenedSession, host: RemoteHost, flags: LogsFlags): Promise<void> {
+  const { id } = opened.found;
+  const redactor = await openSessionRedactor(opened);
+  const lines = flags.lines ?? null;
+  if (flags.follow === true) {
+    const writer = openFollowWriter(flags, redactor);
+    await followRemoteLog(host, { session: id, as: 'bytes', lines, follow: true }, (bytes) =>
+      writer.write(Buffer.from(bytes)),
+    );
+    return writer.end();
+  }
+  if (flags.raw === true) {
+    const log = { session: id, as: 'bytes', lines, follow: false } as const;
+    return await followRemoteLog(host, log, (bytes) => void process.stdout.write(bytes));
+  }
+  const text = redactor.mask((await readRemoteLog(host, { session: id, as: 'text', lines, follow: false })).toString());
+  if (flags.json === true) process.stdout.write(`${JSON.stringify({ id, text })}\n`);
+  else if (text !== '') process.stdout.write(`${text}\n`);
+}
+
+/** Bytes as they come: on a terminal they look as they did there; on a pipe their control codes are taken out line by line. */
+function openFollowWriter(flags: LogsFlags, redactor: Redactor): { write(bytes: Buffer): void; end(): void } {
   const asItCame = flags.raw === true || process.stdout.isTTY;
   const pieces = redactor.openChunks();
   let isFirst = true;
   let unfinished = '';
-  const write = (bytes: Buffer): void => {
-    if (asItCame) {
-      const cut = isFirst && flags.lines !== undefined ? lastLinesOf(bytes, flags.lines) : bytes;
-      process.stdout.write(flags.raw === true ? cut : pieces.push(cut.toString('utf8')));
-    } else {
-      unfinished += bytes.toString('utf8');
-      const end = unfinished.lastIndexOf('\n') + 1;
-      const whole = redactor.mask(renderTranscript(Buffer.from(unfinished.slice(0, end))));
-      const shown = isFirst ? lastLines(whole, flags.lines) : whole;
-      if (end > 0) process.stdout.write(`${shown}\n`);
-      unfinished = unfinished.slice(end);
-    }
-    isFirst = false;
+  return {
+    write(bytes) {
+      if (asItCame) {
+        const cut = isFirst && flags.lines !== undefined ? lastBytes(bytes, flags.lines) : bytes;
+        process.stdout.write(flags.raw === true ? cut : pieces.push(cut.toString('utf8')));
+      } else {
+        unfinished += bytes.toString('utf8');
+        const end = unfinished.lastIndexOf('\n') + 1;
+        const whole = redactor.mask(renderTranscript(Buffer.from(unfinished.slice(0, end))));
+        const shown = isFirst ? lastOf(whole, flags.lines) : whole;
+        if (end > 0) process.stdout.write(`${shown}\n`);
+        unfinished = unfinished.slice(end);
+      }
+      isFirst = false;
+    },
+    end() {
+      process.stdout.write(pieces.end());
+      if (unfinished !== '') process.stdout.write(`${redactor.mask(renderTranscript(Buffer.from(unfinished)))}\n`);
+    },
   };
-  await followCast(path, found.living, write);
-  process.stdout.write(pieces.end());
-  if (unfinished !== '') process.stdout.write(`${redactor.mask(renderTranscript(Buffer.from(unfinished)))}\n`);
 }
 
 /** Exact bytes are asked for as a whole; text to be read, for its end. */
@@ -107,16 +148,8 @@ function withAttempt(text: string, attempt: number | undefined): string {
     : `${text.split('#')[0]}#${attempt}`;
 }
 
-function lastLines(text: string, count: number | undefined): string {
-  if (count === undefined) return text;
-  return count === 0 ? '' : text.split('\n').slice(-count).join('\n');
-}
-
-function lastLinesOf(bytes: Buffer, count: number): Buffer {
-  if (count === 0) return bytes.subarray(bytes.length);
-  let from = bytes.at(-1) === 10 ? bytes.length - 1 : bytes.length; // the last line's own end begins no other
-  for (let lines = 0; from > 0 && lines < count; lines += 1) from = bytes.lastIndexOf(10, from - 1);
-  return bytes.subarray(Math.max(0, from + 1));
+function lastOf(text: string, count: number | undefined): string {
+  return count === undefined ? text : lastLines(text, count);
 }
 
 function parseCount(text: string): number {

@@ -5,7 +5,7 @@ import type { RunId } from '../../domain/ids.ts';
 import type { Db } from '../../storage/open.ts';
 import { home, readConfig } from '../context.ts';
 import { CommandError } from '../exit.ts';
-import { needMode } from './run-choice.ts';
+import { needSameMachinery } from './run-choice.ts';
 import { openRun, wish, type WishOptions } from './wish.ts';
 
 export function command(into: Command): Command {
@@ -16,10 +16,10 @@ export function command(into: Command): Command {
     .option('--json', 'print JSON')
     .action(async (text: string, wanted: RunMode, options: WishOptions & { readonly room?: string }) => {
       const { db, run } = await openRun(text);
-      const mode = needMode(wanted);
-      const room = mode === 'local' ? null : await findRoom(db, run, options.room);
-      await wish(db, run, { kind: 'mode', mode, room }, options.json === true);
-      if (mode === 'hybrid') (await import('../../bridge/start.ts')).startBridge(home());
+      needSameMachinery(findRuns(db, run)[0]?.mode ?? 'local', wanted);
+      const room = wanted === 'local' ? null : await findRoom(db, run, options.room);
+      await wish(db, run, { kind: 'mode', mode: wanted, room }, options.json === true);
+      if (wanted !== 'local') (await import('../../bridge/start.ts')).startBridge(home());
     });
 }
 

@@ -21,6 +21,12 @@ export function command(into: Command): Command {
 /** Plays a recording as it happened: the output only, on a terminal as large as the session's is best. */
 async function replay(text: string, flags: ReplayFlags): Promise<void> {
   using opened = await findSession(text, 'replay');
+  if (opened.found.node !== null) {
+    const { id, node } = opened.found;
+    throw new CommandError('refused', `the recording of ${id} lies on ${node.name}, where it can be replayed`, [
+      `what it wrote: cis dag logs ${id} --raw`,
+    ]);
+  }
   const path = castPath(opened.home, opened.found);
   if (!existsSync(path)) throw new CommandError('not-found', `${opened.found.id} has no recording at ${path}`);
   const pieces = (await openSessionRedactor(opened)).openChunks();

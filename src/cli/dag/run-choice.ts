@@ -45,17 +45,20 @@ export function needAgent(name: string, tables: Readonly<Record<string, unknown>
 function chooseMode(flags: RunFlags, { config }: LoadedConfig): RunMode {
   const given = (['local', 'hybrid', 'matrix'] as const).filter((mode) => flags[mode] === true);
   if (given.length > 1) throw new CommandError('usage', `--${given.join(' and --')} do not go together`);
-  const mode = needMode(given[0] ?? (flags.room === undefined ? config.dag.default_mode : 'hybrid'));
+  const mode = given[0] ?? (flags.room === undefined ? config.dag.default_mode : 'hybrid');
   if (mode === 'local' || config.dagMatrix.enabled) return mode;
   process.stderr.write('cis: nothing is sent to a room: `enabled = false` in `[dag.matrix]` of the config\n');
   return 'local';
 }
 
-/** Refuses a mode whose machinery is not there. */
-export function needMode(mode: RunMode): RunMode {
-  if (mode !== 'matrix') return mode;
-  throw new CommandError('usage', `${mode} mode needs nodes, which this version of cis does not have yet`, [
-    'local and hybrid mode are there: --local, --hybrid, or `cis dag mode RUN hybrid`',
+/** A run that began here does not go on on nodes, nor the other way: what one task left would not be there for the next. */
+export function needSameMachinery(now: RunMode, wanted: RunMode): void {
+  if ((now === 'matrix') === (wanted === 'matrix')) return;
+  const said = now === 'matrix' ? 'runs on the nodes of its room' : 'runs on this machine';
+  throw new CommandError('refused', `a run that ${said} stays there: its tasks build on what earlier ones left`, [
+    now === 'matrix'
+      ? 'take its tasks elsewhere with `target_node`'
+      : 'start it on nodes: cis dag run FILE --matrix --room ROOM',
   ]);
 }
 

@@ -35,14 +35,15 @@ export async function runFile(file: string, flags: RunFlags): Promise<void> {
     const more = { isBackground: false, takeover: false };
     const what = `dag run ${file}`;
     const idleMs = loaded.config.host.idle_exit_secs * 1000;
-    await using host = connectAhead({ home: home(), what, start: true, idleMs });
+    // Sessions of a matrix run are in the hosts of its nodes.
+    await using host = choice.mode === 'matrix' ? null : connectAhead({ home: home(), what, start: true, idleMs });
     const db = openToWrite(home());
     const settings = create(db, { ...given, ...(await findRepositories(dag)) }, flags, thisDriver(what));
     const { config } = loaded;
-    const how = { flags: { ...driveFlags, ...more }, what, connect: host.connect, isHeld: true };
+    const connect = host === null ? {} : { connect: host.connect };
+    const how = { flags: { ...driveFlags, ...more }, what, isHeld: true, ...connect };
     await driveRun({ home: home(), db, settings, config, ...how });
-    if (flags.flush && settings.mode === 'hybrid')
-      await (await import('./flush.ts')).flushRun(home(), db, settings.run);
+    if (flags.flush && settings.mode !== 'local') await (await import('./flush.ts')).flushRun(home(), db, settings.run);
     return;
   }
   const settings = create(openToWrite(home()), { ...given, ...(await findRepositories(dag)) }, flags, null);
@@ -50,11 +51,14 @@ export async function runFile(file: string, flags: RunFlags): Promise<void> {
   process.stdout.write(flags.json ? `${JSON.stringify({ run: settings.run })}\n` : `${settings.run}\n`);
 }
 
-/** The room of a hybrid run must be there, and as the file wants it, before anything starts. */
+/** The room of a hybrid or matrix run must be there, and as the file wants it, before anything starts. */
 async function findRoom({ mode, room, dag }: Chosen, loaded: LoadedConfig): Promise<string | null> {
-  if (mode !== 'hybrid') return room;
-  if (room !== null && (await import('./known-room.ts')).isRoomKnown(room, dag.matrix)) return room;
-  return (await import('./hybrid.ts')).checkRoom(room, dag.matrix, loaded);
+  if (mode === 'local') return room;
+  if (mode === 'hybrid' && room !== null && (await import('./known-room.ts')).isRoomKnown(room, dag.matrix))
+    return room;
+  const found = await (await import('./hybrid.ts')).checkRoom(room, dag.matrix, loaded, mode);
+  if (mode === 'matrix') await (await import('./fleet.ts')).needCoordinatorRights(found);
+  return found;
 }
 
 type Chosen = RunChoice & Pick<RunSettings, 'dag' | 'vars'>;

@@ -3,6 +3,8 @@ import type { Redactor } from '../../domain/redact.ts';
 import type { SessionEnd } from '../../domain/session.ts';
 import { unreachable } from '../../domain/unreachable.ts';
 import { describeHostError } from '../../host/client.ts';
+import type { RemoteHost } from '../../federation/remote/connect.ts';
+import type { LogRequest } from '../../federation/remote/protocol.ts';
 import type { Disconnected, HostConnection } from '../../host/port.ts';
 import type { HostError, ReplyValue, RequestBody } from '../../host/protocol.ts';
 import { openProcessRedactor, readConfig } from '../context.ts';
@@ -14,19 +16,25 @@ export interface OpenedSession extends Disposable {
   readonly found: FoundSession;
 }
 
-/** Finds a session, the living ones first: those need no database. */
+/** Finds a session, the living ones of this machine first: those need no database. One of another node is asked for there. */
 export async function findSession(text: string, what: string): Promise<OpenedSession> {
   const home = findHome(process.env);
   const living = await readLivingSessions(home, what);
-  const close = (hosts: readonly HostConnection[]) => (): void => hosts.forEach((host) => host[Symbol.dispose]());
+  const close = (hosts: readonly Disposable[]) => (): void => hosts.forEach((host) => host[Symbol.dispose]());
   const quick = pickQuietly(text, living.found);
   if (quick !== null) return { home, found: quick, [Symbol.dispose]: close(living.hosts) };
   close(living.hosts)();
   const all = await readAllSessions(home, what, text.split(':')[0] ?? '');
+  const open: Disposable[] = [...all.hosts];
   try {
-    return { home, found: pickSession(text, all.found), [Symbol.dispose]: close(all.hosts) };
+    const found = pickSession(text, all.found);
+    if (found.node === null) return { home, found, [Symbol.dispose]: close(open) };
+    const { openNodes, reachSession } = await import('../remote.ts');
+    const nodes = await openNodes(home, what);
+    open.push(nodes);
+    return { home, found: await reachSession(nodes, found, found.node), [Symbol.dispose]: close(open) };
   } catch (error) {
-    close(all.hosts)();
+    close(open)();
     throw error;
   }
 }
@@ -48,6 +56,25 @@ export async function openSessionRedactor({ home, found }: OpenedSession): Promi
 
 export function castPath(home: Home, found: FoundSession): string {
   return recordingPath(home, found.run, found.task, found.attempt);
+}
+
+/** The recording of a session of another node, whole. */
+export async function readRemoteLog(host: RemoteHost, log: LogRequest): Promise<Buffer> {
+  const pieces: Buffer[] = [];
+  await followRemoteLog(host, log, (bytes) => pieces.push(Buffer.from(bytes)));
+  return Buffer.concat(pieces);
+}
+
+/** Hands on the recording of a session of another node as it comes. */
+export async function followRemoteLog(
+  host: RemoteHost,
+  log: LogRequest,
+  take: (bytes: Uint8Array) => void,
+): Promise<void> {
+  const read = await host.readLog(log, take);
+  if (read.ok) return;
+  if (read.error.kind !== 'disconnected') throw hostError(read.error);
+  throw new CommandError('unreachable', `the connection to that node ended: ${host.goneBecause ?? 'no word of why'}`);
 }
 
 /** Sends a request to the host of a living session; throws what a person can mend. */

@@ -19,6 +19,11 @@ async function why(text: string, flags: { readonly json?: boolean }): Promise<vo
   const { found } = opened;
   const redactor = await openSessionRedactor(opened);
   const mask = (said: string): string => redactor.mask(said);
+  if (found.living === null && found.remote !== null) {
+    throw new CommandError('refused', `${found.id} has ended; why it was taken for what it was is known where it ran`, [
+      `see: cis dag logs ${found.id}`,
+    ]);
+  }
   if (found.living === null) return sayEnded(opened, flags, mask);
   const reply = await askHost(found.living.host, { kind: 'why', session: found.id });
   if (reply.kind !== 'why') throw new CommandError('unreachable', 'the host is of another version and cannot say why');

@@ -29,13 +29,14 @@ export function roomLines(event: MachineEvent): RoomLine[] {
       return [{ ...ofRun(event.content), status: `${lastWord(event.type)}: ${event.content.reason}` }];
     case 'cis.dag.task.status': {
       const { tasks, progress, at } = event.content;
-      const done = progress.completed + progress.failed + progress.skipped;
+      const shown =
+        progress === undefined ? '' : `${progress.completed + progress.failed + progress.skipped}/${progress.total}`;
       return tasks.map((task) => ({
         ...ofRun(event.content),
         at: task.at ?? at,
         task: task.task_id,
         status: task.reason === undefined ? task.status : `${task.status}: ${task.reason}`,
-        progress: `${done}/${progress.total}`,
+        progress: shown,
       }));
     }
     case 'cis.dag.session.blocked':
@@ -48,27 +49,48 @@ export function roomLines(event: MachineEvent): RoomLine[] {
         },
       ];
     case 'cis.dag.task.assigned':
-      return [{ ...ofRun(event.content), task: event.content.task_id, status: `offered to ${event.content.to}` }];
-    case 'cis.dag.task.claimed':
+      return event.content.assignments.map(({ task_id, to }) => ({
+        ...ofRun(event.content),
+        task: task_id,
+        status: to === '*' ? 'offered to all nodes' : `given to ${to}`,
+      }));
     case 'cis.dag.task.granted':
-    case 'cis.dag.task.released':
+      return event.content.grants.map(({ task_id, to }) => ({
+        ...ofRun(event.content),
+        task: task_id,
+        status: `granted to ${to}`,
+      }));
+    case 'cis.dag.task.claimed':
+      return linesOf(event.content.claims, event.content, () => `claimed by ${event.content.node}`);
+    case 'cis.dag.task.released': {
+      const by = event.content.node ?? event.content.by;
+      return linesOf(event.content.releases, event.content, ({ reason }) => `released by ${by}: ${reason}`);
+    }
     case 'cis.dag.task.result':
-      return [
-        {
-          ...ofRun(event.content),
-          task: event.content.task_id,
-          status: `${lastWord(event.type)} (${event.content.node})`,
-        },
-      ];
+      return linesOf(event.content.results, event.content, () => `result (${event.content.node})`);
     case 'cis.node.heartbeat':
     case 'cis.node.dag.active':
       return [];
   }
 }
 
-/** The run an event is about, where it is about one. */
-export function runOf(event: MachineEvent): string | null {
-  return 'run_id' in event.content ? (event.content.run_id ?? null) : null;
+function linesOf<Item extends { readonly run_id: string; readonly task_id: string }>(
+  items: readonly Item[],
+  { at }: { readonly at: number },
+  status: (item: Item) => string,
+): RoomLine[] {
+  return items.map((item) => ({ ...ofRun({ run_id: item.run_id, at }), task: item.task_id, status: status(item) }));
+}
+
+/** Whether an event is about a run whose id begins like this; `` is every event. */
+export function isAbout({ content }: MachineEvent, run: string): boolean {
+  const ids = [
+    ...('run_id' in content ? [content.run_id ?? ''] : []),
+    ...('claims' in content ? content.claims.map((one) => one.run_id) : []),
+    ...('releases' in content ? content.releases.map((one) => one.run_id) : []),
+    ...('results' in content ? content.results.map((one) => one.run_id) : []),
+  ];
+  return run === '' || ids.some((id) => id.startsWith(run));
 }
 
 /** `table` aligns columns and cuts what is too long; `plain` has one tab between them. Control characters are shown as blanks. */

@@ -40,13 +40,15 @@ export async function settleDevice(
 }
 
 /** What a person does about a device that is not signed yet. */
-export function signingHint(signing: CrossSigning): string | null {
+export function signingHint(signing: CrossSigning, { oauth }: Pick<Account, 'oauth'> = {}): string | null {
   switch (signing.kind) {
     case 'signed':
       return null;
     case 'needs-verification':
       return 'other clients warn about this device until you compare emoji with one of them: cis matrix verify';
     case 'needs-password':
-      return 'other clients warn about this device: log in once more with the password to sign it';
+      return oauth === undefined
+        ? 'other clients warn about this device: log in once more with the password to sign it'
+        : 'other clients warn about this device: allow a reset of its identity on the page of your account, then log in again';
   }
 }

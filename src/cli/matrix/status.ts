@@ -3,6 +3,7 @@ import { describeFailure } from '../../matrix/failure.ts';
 import { readState, runningPid } from '../../matrix/homeserver/synapse.ts';
 import { openHttp } from '../../matrix/http.ts';
 import type { Account } from '../../matrix/secrets.ts';
+import { credentialsOf } from '../../matrix/token.ts';
 import { readDevice, type DeviceRow } from '../../storage/device.ts';
 import { readBridgePid, startBridgeIfOwing } from '../../bridge/start.ts';
 import { listOpenBridgeRuns, lastSeq } from '../../storage/bridge.ts';
@@ -78,7 +79,7 @@ function listFollowed(db: Db): FollowedRun[] {
 }
 
 async function problemOf(account: Account): Promise<string | null> {
-  const http = openHttp(account.homeserver, account.accessToken);
+  const http = openHttp(account.homeserver, credentialsOf(files(), account));
   const answer = await http.json({ method: 'GET', path: '/_matrix/client/v3/account/whoami', timeoutMs: 10_000 });
   return answer.ok ? null : describeFailure(answer.error);
 }

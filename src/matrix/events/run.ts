@@ -13,6 +13,8 @@ export const runSchemas = {
       dag_media: v.optional(mediaRef),
       dag_sha256: v.pipe(v.string(), v.hexadecimal(), v.length(64)),
       mode,
+      /** What the run was started with beside its DAG (`RunSettings`), as canonical JSON text: matrix runs can be taken over. */
+      settings_json: v.optional(text),
       tasks: count,
       coordinator,
       epoch: count,

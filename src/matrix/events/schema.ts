@@ -19,8 +19,15 @@ export const mediaRef = v.object({
   file: v.optional(v.record(v.string(), v.unknown())),
 });
 
-/** Who signed, and the signature over the canonical JSON of the content without `signature`; checked by `federation/`. */
-const signature = v.object({ did: v.pipe(v.string(), v.startsWith('did:key:')), ed25519: v.string() });
+/** Who signed what, for which room and as whom; made and checked by `federation/sign.ts`, on the content as it came. */
+const signature = v.object({
+  did: v.pipe(v.string(), v.startsWith('did:key:')),
+  room_id: id,
+  user_id: id,
+  seq: wholeNumber,
+  sha256: v.string(),
+  ed25519: v.string(),
+});
 
 /** What every machine event has. */
 export const base = { v: v.pipe(wholeNumber, v.minValue(1)), at: instant, signature: v.optional(signature) };
@@ -29,4 +36,6 @@ export const coordinator = v.object({ user_id: id, device_id: id, did: v.optiona
 
 export const runBase = { ...base, run_id: id };
 
-export const attemptBase = { ...runBase, task_id: id, attempt: v.pipe(wholeNumber, v.minValue(1)) };
+export const positive = v.pipe(wholeNumber, v.minValue(1));
+
+export const attemptBase = { ...runBase, task_id: id, attempt: positive };

@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { attemptBase, base, count, id, text } from './schema.ts';
+import { attemptBase, base, count, id, instant, text } from './schema.ts';
 
 const kind = v.picklist([
   'approval',
@@ -26,6 +26,15 @@ export const sessionSchemas = {
     selected: v.nullable(count),
     fingerprint: v.optional(text),
     preview: v.optional(text),
+    /** Of a node's session: who says so and under which grant, and the rest of what is known of the question. */
+    node: v.optional(id),
+    did: v.optional(text),
+    epoch: v.optional(count),
+    command: v.optional(text),
+    until: v.optional(instant),
+    since: v.optional(instant),
+    rule: v.optional(text),
+    input: v.optional(v.picklist(['menu', 'buttons', 'line', 'key'])),
   }),
   'cis.dag.session.recovered': v.object({
     ...base,
@@ -34,5 +43,7 @@ export const sessionSchemas = {
     by: text,
     via: v.picklist(['terminal', 'dashboard', 'room', 'rule', 'screen', 'node']),
     answer: v.optional(text),
+    did: v.optional(text),
+    epoch: v.optional(count),
   }),
 } as const;
