@@ -17,6 +17,8 @@ const floods = 'yes "$(printf \'\\033[32mok\\033[0m a line of another session\')
 /** A session that echoes, perhaps beside one that floods, and how a terminal attaches to it. */
 interface Stage extends AsyncDisposable {
   readonly client: { readonly file: string; readonly args: readonly string[] };
+  /** What is typed to leave; without it the client is killed. */
+  readonly leave?: string;
 }
 
 interface Contender {
@@ -85,6 +87,7 @@ const ours: Contender = {
     await time(cis(world, ['dag', 'run', write(world, 'echo.toml', dag), '--run-id', run, '--detach']));
     return {
       client: cis(world, ['dag', 'attach', `${run}:echo`]),
+      leave: '\u001dd', // as people do: a client that is killed keeps no compiled code for the next one
       async [Symbol.asyncDispose]() {
         await time(cis(world, ['dag', 'abort', run]));
         await time(cis(world, ['dag', 'wait', run], { accept: [0, 1] }));
@@ -127,7 +130,7 @@ async function takeTurns(world: World, contenders: readonly Contender[], flooded
     for (const { who, open } of contenders) {
       world.progress(`echo: ${who}${flooded ? ' beside a flood' : ''}, round ${round}`);
       await using stage = await open(world, flooded);
-      taken.get(who)?.push(await typeKeys(world, stage.client, world.quick ? 300 : 1000));
+      taken.get(who)?.push(await typeKeys(world, stage, world.quick ? 300 : 1000));
     }
   }
   return taken;
@@ -136,7 +139,7 @@ async function takeTurns(world: World, contenders: readonly Contender[], flooded
 /** Keys that are in no control sequence, so that each is recognised in whatever paints it. */
 const keys = ['#', '%', '&', '~', '^', '+', '@', '|'] as const;
 
-async function typeKeys(world: World, client: Stage['client'], count: number): Promise<Found> {
+async function typeKeys(world: World, { client, leave }: Stage, count: number): Promise<Found> {
   const startedAt = performance.now();
   const pty = spawn(client.file, client.args, { cols: 80, rows: 24, cwd: world.dir, env: world.env });
   try {
@@ -153,8 +156,16 @@ async function typeKeys(world: World, client: Stage['client'], count: number): P
     }
     return { repaintMs, echoesUs };
   } finally {
-    pty.kill('SIGKILL');
+    await end(pty, leave);
   }
+}
+
+async function end(pty: Pty, leave: string | undefined): Promise<void> {
+  if (leave === undefined) return pty.kill('SIGKILL');
+  const ended = new Promise<void>((resolve) => void pty.onExit(() => resolve()));
+  pty.write(leave);
+  await Promise.race([ended, pause(2_000)]);
+  pty.kill('SIGKILL');
 }
 
 /** Resolves when the text was shown after `act`. Rejects when the client ends or nothing comes for ten seconds. */

@@ -4,6 +4,8 @@ import { parseArgs, type ParseArgsConfig } from 'node:util';
 import { benchDags } from './dags.ts';
 import { benchCommands } from './commands.ts';
 import { benchEcho } from './echo.ts';
+import { benchHybrid } from './hybrid.ts';
+import { benchMonitor } from './monitor.ts';
 import { benchOutput } from './output.ts';
 import { describeMachine, joinSections, renderReport, type Report, type Section } from './report.ts';
 import { benchSessions } from './sessions.ts';
@@ -18,6 +20,9 @@ const usage = `usage: npm run bench -- [--quick] [--only NAME]... [--rounds N] [
   --json       prints the report as JSON instead of a table
   --no-cis     the floors and the peers alone
   --no-save    leaves bench/results/ as it is; so does --only
+
+  hybrid needs a homeserver, which pip installs at the first time: it runs only when named alone, and has a report of its own.
+  monitor too runs when named, and has a report of its own.
 `;
 
 const benches: Readonly<Record<string, (world: World) => Promise<Section>>> = {
@@ -27,7 +32,12 @@ const benches: Readonly<Record<string, (world: World) => Promise<Section>>> = {
   echo: benchEcho,
   commands: benchCommands,
   state: benchState,
+  hybrid: benchHybrid,
+  monitor: benchMonitor,
 };
+
+/** Not among all, and kept under their own names. */
+const apart: readonly string[] = ['hybrid', 'monitor'];
 
 const options = {
   quick: { type: 'boolean', default: false },
@@ -50,7 +60,7 @@ async function main(): Promise<void> {
     process.exitCode = values.help ? 0 : 2;
     return;
   }
-  const names = values.only.length > 0 ? values.only : Object.keys(benches);
+  const names = values.only.length > 0 ? values.only : Object.keys(benches).filter((name) => !apart.includes(name));
   const sections = await measure(names, { rounds, quick: values.quick, withCis: values.cis });
   const report: Report = {
     date: new Date().toISOString(),
@@ -59,7 +69,9 @@ async function main(): Promise<void> {
     ...joinSections(sections),
   };
   process.stdout.write(values.json ? `${JSON.stringify(report, null, 2)}\n` : `${renderReport(report)}\n`);
-  if (values.save && values.only.length === 0 && values.cis) keep(report);
+  const [only = 'latest', ...more] = values.only;
+  const isKept = values.only.length === 0 || (more.length === 0 && apart.includes(only));
+  if (values.save && isKept && values.cis) keep(report, only);
 }
 
 async function measure(names: readonly string[], settings: Parameters<typeof openWorld>[0]): Promise<Section[]> {
@@ -84,10 +96,10 @@ async function attempt(name: string, world: World): Promise<Section> {
 }
 
 /** The newest report has a fixed name, which README points to. */
-function keep(report: Report): void {
+function keep(report: Report, of: string): void {
   const dir = join(import.meta.dirname, 'results');
   mkdirSync(dir, { recursive: true });
-  const name = report.quick ? 'latest-quick' : 'latest';
+  const name = report.quick ? `${of}-quick` : of;
   writeFileSync(join(dir, `${name}.json`), `${JSON.stringify(report)}\n`);
   writeFileSync(join(dir, `${name}.md`), `# Benchmark\n\n${renderReport(report)}`);
 }

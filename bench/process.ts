@@ -80,9 +80,14 @@ export function treeCpuMs(pid: number): number {
   return tree(pid).reduce((sum, stat) => sum + stat.ownMs + stat.waitedMs, 0);
 }
 
-/** Returns the resident memory, in MiB, of the process and of those descendants that run the same program, such as a helper. */
+/**
+ * Returns the resident memory, in MiB, of the process and of those descendants that run the same program, such as a helper. What
+ * they have of the program's file is the same memory and counts once.
+ */
 export function ownMemoryMiB(pid: number): number {
-  return ownPids(pid).reduce((sum, own) => sum + statusMiB(own, 'VmRSS'), 0);
+  const pids = ownPids(pid);
+  const own = pids.reduce((sum, one) => sum + statusMiB(one, 'RssAnon') + statusMiB(one, 'RssShmem'), 0);
+  return own + Math.max(...pids.map((one) => statusMiB(one, 'RssFile')));
 }
 
 /** Returns the highest resident memory, in MiB, that the process itself ever had. */

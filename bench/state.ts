@@ -1,11 +1,11 @@
-import { readFileSync, rmSync } from 'node:fs';
+import { cpSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { time, type CommandLine } from './process.ts';
 import type { Measurement, Section, Target } from './report.ts';
 import * as shapes from './shapes.ts';
-import { median } from './statistics.ts';
-import { cis, ensureHost, floorProgram, has, node, timeCis, write, type World } from './world.ts';
+import { pairedRatio } from './statistics.ts';
+import { cis, ensureHost, floorProgram, has, node, stopHost, timeCis, write, type World } from './world.ts';
 
 /** What the database costs: commits per task, and a task beside 10,000 runs that have ended. */
 export async function benchState(world: World): Promise<Section> {
@@ -60,27 +60,36 @@ async function countCommits(world: World, line: CommandLine, shape: shapes.Shape
 
 const historyBench = '10,000 finished runs';
 
+/** Two homes take turns, one young and one with many runs that have ended: what else the machine does hits both. */
 async function benchHistory(world: World): Promise<Section> {
   const shape = shapes.wide200;
   const file = write(world, 'history.toml', shapes.renderForCis(shape));
   const small = write(world, 'model.toml', shapes.renderForCis({ name: 'model', tasks: shapes.wide(3) }));
-  await ensureHost(world);
-  await time(cis(world, ['dag', 'run', small, '--run-id', 'history-model']));
-  const run = async (): Promise<number> => (await timeCis(world, ['dag', 'run', file])).wallMs / shape.tasks.length;
-  const series = async (what: string): Promise<number[]> => {
-    const values: number[] = [];
+  const old: World = { ...world, env: { ...world.env, CIS_HOME: join(world.dir, 'old-home') } };
+  mkdirSync(old.env['CIS_HOME'] ?? '', { mode: 0o700 });
+  cpSync(join(world.env['CIS_HOME'] ?? '', 'config.toml'), join(old.env['CIS_HOME'] ?? '', 'config.toml'));
+  await ensureHost(old);
+  try {
+    await time(cis(old, ['dag', 'run', small, '--run-id', 'history-model']));
+    const added = multiplyRun(join(old.env['CIS_HOME'] ?? '', 'cis.db'), 'history-model', 10_000);
+    const few: number[] = [];
+    const many: number[] = [];
     for (let round = 0; round <= world.rounds; round++) {
-      world.progress(`a task ${what}: round ${round} of ${world.rounds}`);
-      const ms = await run();
-      if (round > 0) values.push(ms);
+      for (const [place, into] of [[world, few] as const, [old, many] as const]) {
+        world.progress(`a task in a young home and beside ${added} finished runs: round ${round} of ${world.rounds}`);
+        await ensureHost(place);
+        const { wallMs } = await timeCis(place, ['dag', 'run', file]);
+        if (round > 0) into.push(wallMs / shape.tasks.length);
+      }
     }
-    return values;
-  };
-  const few = await series('in a young database');
-  const added = multiplyRun(join(world.env['CIS_HOME'] ?? '', 'cis.db'), 'history-model', 10_000);
-  const many = await series(`beside ${added} finished runs`);
+    return describeHistory(few, many, added);
+  } finally {
+    await stopHost(old);
+  }
+}
+
+function describeHistory(few: readonly number[], many: readonly number[], added: number): Section {
   const row = { bench: historyBench, who: 'cis', unit: 'ms' } as const;
-  const measured = median(many) / median(few);
   return {
     measurements: [
       { ...row, what: 'a task of wide-200, before', values: few },
@@ -90,7 +99,7 @@ async function benchHistory(world: World): Promise<Section> {
       {
         bench: historyBench,
         text: 'cost of a task, with ÷ before',
-        measured,
+        measured: pairedRatio(many, few),
         limit: 1.05,
         sense: 'at most',
         unit: '×',

@@ -6,7 +6,7 @@ import { enableCompileCache } from 'node:module';
  */
 enableCompileCache();
 process.on('uncaughtException', () => process.exit(0));
-const { runHook } = await import('./hook-client.ts');
 const [agent = '', argument] = process.argv.slice(2);
-await runHook({ agent, argument, stdin: process.stdin, env: process.env });
-process.exit(0);
+void import('./hook-client.ts')
+  .then(({ runHook }) => runHook({ agent, argument, stdin: process.stdin, env: process.env }))
+  .finally(() => process.exit(0));

@@ -55,7 +55,8 @@ function place(file: string, program: string, env: Env): string {
   return join(env['HOME'] ?? homedir(), file);
 }
 
-function findProgram(program: string, env: Env): string | null {
+/** Where a program lies that is called by its name or its path; null when it is not there. */
+export function findProgram(program: string, env: Env): string | null {
   const places = isAbsolute(program)
     ? [program]
     : (env['PATH'] ?? '').split(delimiter).map((dir) => join(dir, program));

@@ -27,6 +27,8 @@ export interface AgentProfile {
   readonly close: readonly CloseStep[];
   readonly login: LoginProbe;
   readonly answering: Answering;
+  /** What a person types into its empty input line to have it go on with a turn that a limit ended. */
+  readonly goOn: string;
 }
 
 /**

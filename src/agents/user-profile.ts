@@ -1,4 +1,5 @@
 import { err, ok, type Result } from '../domain/result.ts';
+import { parseRules } from '../monitor/parse-rules.ts';
 import type { AgentProfile, CloseStep, FinalMessage, Form, NoForm, PromptBy } from './profile.ts';
 import { placeholdersOf } from './template.ts';
 
@@ -66,6 +67,8 @@ function firstProblem(name: string, table: Table): string | null {
   if (!isEnv(table['env'])) return `${at('env')} must be a table of texts`;
   if (!isFinalMessage(table['final_message']))
     return `${at('final_message')} must be { kind = "hook" | "file" | "json" | "json-lines" | "screen", path = […] }`;
+  const rules = table['rules'] === undefined ? null : parseRules(name, table['rules']);
+  if (rules !== null && !rules.ok) return rules.error.join('; ');
   return null;
 }
 
@@ -82,7 +85,7 @@ function blank(name: string, table: Table): AgentProfile {
     permission: { modes: { default: [] }, skipping: [], skip: null },
     env: {},
     hooks: { kind: 'none' },
-    screen: 'generic',
+    screen: name,
     processes: [],
     close: [
       { keys: '\u0003', thenWaitMs: 500 },
@@ -90,6 +93,7 @@ function blank(name: string, table: Table): AgentProfile {
     ],
     login: { env: [], files: [], command: '' },
     answering: { axis: 'vertical', digits: true, showsSelection: true },
+    goOn: 'continue',
   };
 }
 

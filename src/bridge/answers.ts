@@ -1,7 +1,8 @@
-import type { AnswerSource } from '../domain/block.ts';
+import type { Answer, AnswerSource } from '../domain/block.ts';
+import type { Result } from '../domain/result.ts';
 import {
   listOpenQuestions,
-  findQuestion,
+  findQuestions,
   findRunOfCard,
   hadVerdict,
   isRoomWaiting,
@@ -15,6 +16,7 @@ import { act } from './act.ts';
 import { carryOut, type CommandOptions } from './carry-out.ts';
 import { notice, plainMessage, replyTo, type Message } from './message.ts';
 import { isCommand, parseCommand } from './parse-command.ts';
+import { parseGroupReaction, parseGroupReply } from './parse-group.ts';
 import { parseReaction, parseReply } from './parse-reply.ts';
 import type { Question } from './question.ts';
 import type { Said } from './receive.ts';
@@ -97,17 +99,20 @@ async function take(options: AnswersOptions, row: InboxRow): Promise<boolean> {
   const source: AnswerSource = { by: row.sender, via: 'room' };
   if (meant.kind === 'command') {
     const command = parseCommand(meant.text);
-    const message = command.ok ? await carryOut(options, row.room, command.value, source) : plainMessage(command.error);
+    const message = command.ok ? await carryOut(options, row, command.value, source) : plainMessage(command.error);
     return decide(options, row, 'command', message);
   }
-  return answer(options, row, said, meant.question, source);
+  const [only] = meant.questions;
+  if (only !== undefined && meant.questions.length === 1) return answer(options, row, said, only, source);
+  return answerSeveral(options, row, said, meant.questions, source);
 }
 
 type Meaning =
   | { readonly kind: 'nothing' }
   | { readonly kind: 'later' }
   | { readonly kind: 'command'; readonly text: string }
-  | { readonly kind: 'answer'; readonly question: QuestionRow };
+  /** The questions of one message. */
+  | { readonly kind: 'answer'; readonly questions: readonly QuestionRow[] };
 
 function findMeaning({ db, now }: AnswersOptions, row: InboxRow, said: Said): Meaning {
   if (said.kind === 'message' && isCommand(said.text)) return { kind: 'command', text: said.text };
@@ -117,11 +122,17 @@ function findMeaning({ db, now }: AnswersOptions, row: InboxRow, said: Said): Me
     if (target === null) continue;
     const sent = findSentRow(db, target);
     isUnknown ||= sent === null;
-    const question = sent === null ? null : (findQuestion(db, sent) ?? onlyQuestionOfCard(db, sent, said));
-    if (question !== null) return { kind: 'answer', question };
+    const questions = sent === null ? [] : questionsOfRow(db, sent, said);
+    if (questions.length > 0) return { kind: 'answer', questions };
   }
   const mayBeOurs = isUnknown && isRoomWaiting(db, row.room) && now() - row.at < unknownTargetMs;
   return { kind: mayBeOurs ? 'later' : 'nothing' };
+}
+
+function questionsOfRow(db: AnswersOptions['db'], row: number, said: Said): readonly QuestionRow[] {
+  const asked = findQuestions(db, row);
+  const only = asked.length > 0 ? null : onlyQuestionOfCard(db, row, said);
+  return only === null ? asked : [only];
 }
 
 /** In the card's thread a message answers the question that is open, when there is just one and the message fits it. */
@@ -153,10 +164,51 @@ async function answer(
   const parsed = said.kind === 'reaction' ? parseReaction(said.key, question) : parseReply(said.text, question);
   if (parsed === null) return decide(options, row, 'ignored', null);
   if ('ok' in parsed && !parsed.ok) return decide(options, row, 'invalid', plainMessage(`Not taken: ${parsed.error}`));
-  const given = 'ok' in parsed ? parsed.value : parsed;
-  const done = await act(options, question, given, { ...source, by: voterOf(options, question, source.by) });
+  const done = await give(options, question, 'ok' in parsed ? parsed.value : parsed, source);
   if (done.ok) return decide(options, row, 'taken', done.value === null ? null : plainMessage(done.value));
   return decide(options, row, 'refused', plainMessage(`Not taken: ${done.error}`));
+}
+
+/** A message that asks several questions is answered for each of them by itself, in one answer or in many. */
+async function answerSeveral(
+  options: AnswersOptions,
+  row: InboxRow,
+  said: Said,
+  found: readonly QuestionRow[],
+  source: AnswerSource,
+): Promise<boolean> {
+  const asked = found.map(({ body, outcome }) => ({ question: body as Question, outcome }));
+  if (asked.every(({ outcome }) => outcome !== null)) {
+    return decide(options, row, 'late', plainMessage('Too late. All of these are settled.'));
+  }
+  const parsed = said.kind === 'reaction' ? parseGroupReaction(said.key, asked) : parseGroupReply(said.text, asked);
+  if (parsed === null) return decide(options, row, 'ignored', null);
+  if ('ok' in parsed && !parsed.ok) return decide(options, row, 'invalid', plainMessage(`Not taken: ${parsed.error}`));
+  const notes: string[] = [];
+  let taken = 0;
+  for (const part of 'ok' in parsed ? parsed.value : parsed) {
+    const one = asked[part.position];
+    if (one === undefined) continue;
+    const name = `${part.position + 1} (${one.question.task})`;
+    if (one.outcome !== null) notes.push(`Too late for ${name}. ${one.outcome}`);
+    else {
+      const done = await give(options, one.question, part.answer, source);
+      if (done.ok) taken += 1;
+      if (!done.ok) notes.push(`Not taken for ${name}: ${done.error}`);
+      else if (done.value !== null) notes.push(`${name}: ${done.value}`);
+    }
+  }
+  const message = notes.length === 0 ? null : plainMessage(notes.join('\n'));
+  return decide(options, row, taken > 0 ? 'taken' : 'refused', message);
+}
+
+function give(
+  options: AnswersOptions,
+  question: Question,
+  given: Answer,
+  source: AnswerSource,
+): Promise<Result<string | null, string>> {
+  return act(options, question, given, { ...source, by: voterOf(options, question, source.by) });
 }
 
 /** Stakeholders are named by their user id or, those of our own server, by the name before the colon. */

@@ -3,7 +3,7 @@ import type { RunPicture, TaskPicture } from '../domain/picture.ts';
 import type { TaskId } from '../domain/ids.ts';
 import { settled, type TaskStateKind } from '../domain/task.ts';
 import { describeFailure, describeSkip, stateWords } from '../domain/words.ts';
-import type { Message } from './message.ts';
+import { firstFitting, type Message } from './message.ts';
 import { escapeHtml, oneLine } from './text.ts';
 
 /** More tasks than these are not listed one by one. */
@@ -39,12 +39,20 @@ const taskIcons = {
 
 const waitsForPerson: readonly TaskStateKind[] = ['blocked', 'gated', 'undecided'];
 
+type Mask = (text: string) => string;
+
 /** The card of a run: a first line that stands alone, then a line a task, or by groups when there are many. */
-export function renderCard(picture: RunPicture): Message {
+export function renderCard(picture: RunPicture, mask: Mask): Message {
+  return firstFitting([
+    ...(picture.tasks.size <= mostListed ? [() => cardOf(picture, listAll(picture, mask), mask)] : []),
+    ...[mostNamed, 2, 0].map((named) => () => cardOf(picture, listGroups(picture, named, mask), mask)),
+  ]);
+}
+
+function cardOf(picture: RunPicture, lines: readonly Message[], mask: Mask): Message {
   const title = titleOf(picture);
-  const lines = picture.tasks.size <= mostListed ? listAll(picture) : listGroups(picture);
   const run = `run ${picture.run}`;
-  const reason = picture.reason === null ? [] : [oneLine(reasonOf(picture, picture.reason))];
+  const reason = picture.reason === null ? [] : [oneLine(mask(reasonOf(picture, picture.reason)))];
   return {
     body: [title, ...reason, ...lines.map(({ body }) => body), run].join('\n'),
     html: [
@@ -81,13 +89,13 @@ function reasonOf(picture: RunPicture, reason: string): string {
   return picture.state === 'paused' ? `paused by ${reason}` : reason;
 }
 
-function listAll(picture: RunPicture): Message[] {
-  return [...picture.tasks.values()].toSorted((a, b) => a.position - b.position).map(lineOf);
+function listAll(picture: RunPicture, mask: Mask): Message[] {
+  return [...picture.tasks.values()].toSorted((a, b) => a.position - b.position).map((task) => lineOf(task, mask));
 }
 
-function lineOf(task: TaskPicture): Message {
+function lineOf(task: TaskPicture, mask: Mask): Message {
   const icon = task.detail.kind === 'failure' && task.detail.debt ? '⚠️' : taskIcons[task.kind];
-  const said = describe(task);
+  const said = describe(task, mask);
   const rest = said === '' ? '' : ` · ${said}`;
   return {
     body: `${icon} ${task.task}${rest}`,
@@ -95,7 +103,7 @@ function lineOf(task: TaskPicture): Message {
   };
 }
 
-function describe({ kind, agent, node, startedAt, endedAt, detail, attempt }: TaskPicture): string {
+function describe({ kind, agent, node, startedAt, endedAt, detail, attempt }: TaskPicture, mask: Mask): string {
   const again = attempt > 1 ? [`attempt ${attempt}`] : [];
   const took = startedAt !== null && endedAt !== null ? [formatDuration(endedAt - startedAt)] : [];
   const where = node === null ? '' : ` on ${oneLine(node, 40)}`;
@@ -111,11 +119,13 @@ function describe({ kind, agent, node, startedAt, endedAt, detail, attempt }: Ta
       return [...who, ...again].join(' · ');
     case 'failed':
     case 'waiting-retry':
-      return [...(detail.kind === 'failure' ? [oneLine(describeFailure(detail.failure))] : []), ...again].join(' · ');
+      return [...(detail.kind === 'failure' ? [oneLine(mask(describeFailure(detail.failure)))] : []), ...again].join(
+        ' · ',
+      );
     case 'skipped':
-      return detail.kind === 'skip' ? oneLine(describeSkip(detail.reason)) : stateWords[kind];
+      return detail.kind === 'skip' ? oneLine(mask(describeSkip(detail.reason))) : stateWords[kind];
     case 'cancelled':
-      return detail.kind === 'reason' ? oneLine(detail.text) : stateWords[kind];
+      return detail.kind === 'reason' ? oneLine(mask(detail.text)) : stateWords[kind];
     case 'gated':
     case 'blocked':
     case 'undecided':
@@ -124,22 +134,46 @@ function describe({ kind, agent, node, startedAt, endedAt, detail, attempt }: Ta
   }
 }
 
-/** Counts of all, names of those that somebody may have to do with. */
-function listGroups(picture: RunPicture): Message[] {
-  const counts = (Object.keys(taskIcons) as TaskStateKind[])
-    .filter((kind) => countOf(picture, [kind]) > 0)
-    .map((kind) => `${taskIcons[kind]} ${countOf(picture, [kind])} ${stateWords[kind]}`);
-  const groups = [waitsForPerson, ['failed'], ['running', 'starting', 'waiting-retry', 'lost']] as const;
-  const summary = counts.join(' · ');
-  return [{ body: summary, html: escapeHtml(summary) }, ...groups.flatMap((kinds) => nameSome(picture, kinds))];
+interface Group {
+  readonly icon: string;
+  readonly word: string;
+  readonly kinds: readonly TaskStateKind[];
+  /** Some of them are named: somebody may have to do with them. */
+  readonly isNamed: boolean;
 }
 
-function nameSome(picture: RunPicture, kinds: readonly TaskStateKind[]): Message[] {
+/** What a person must know first comes first. */
+const groups: readonly Group[] = [
+  { icon: '✋', word: 'waiting for you', kinds: waitsForPerson, isNamed: true },
+  { icon: '❌', word: 'failed', kinds: ['failed'], isNamed: true },
+  { icon: '⏳', word: 'running', kinds: ['running', 'starting'], isNamed: true },
+  { icon: '🔁', word: 'to be tried again', kinds: ['waiting-retry', 'lost'], isNamed: true },
+  { icon: '▫️', word: 'to come', kinds: ['pending', 'ready'], isNamed: false },
+  { icon: '✅', word: 'done', kinds: ['completed'], isNamed: false },
+  { icon: '⏭', word: 'skipped', kinds: ['skipped'], isNamed: false },
+  { icon: '🚫', word: 'cancelled', kinds: ['cancelled'], isNamed: false },
+];
+
+/** Counts of all, names of those that somebody may have to do with. */
+function listGroups(picture: RunPicture, most: number, mask: Mask): Message[] {
+  const summary = groups
+    .map(({ icon, word, kinds }) => ({
+      count: countOf(picture, kinds),
+      text: `${icon} ${countOf(picture, kinds)} ${word}`,
+    }))
+    .filter(({ count }) => count > 0)
+    .map(({ text }) => text)
+    .join(' · ');
+  const named = groups.filter(({ isNamed }) => isNamed).flatMap((group) => nameSome(picture, group, most, mask));
+  return [{ body: summary, html: escapeHtml(summary) }, ...named];
+}
+
+function nameSome(picture: RunPicture, { kinds, word }: Group, most: number, mask: Mask): Message[] {
   const ids = kinds.flatMap((kind) => [...(picture.byKind.get(kind) ?? [])]);
   const tasks = ids.flatMap((id: TaskId) => picture.tasks.get(id) ?? []).toSorted((a, b) => a.position - b.position);
-  const more = tasks.length - mostNamed;
-  const rest = more > 0 ? [{ body: `… and ${more} more like these`, html: `… and ${more} more like these` }] : [];
-  return [...tasks.slice(0, mostNamed).map(lineOf), ...rest];
+  const more = tasks.length - most;
+  const rest = more > 0 ? [{ body: `… and ${more} more ${word}`, html: `… and ${more} more ${word}` }] : [];
+  return [...tasks.slice(0, most).map((task) => lineOf(task, mask)), ...rest];
 }
 
 function countOf(picture: RunPicture, kinds: readonly TaskStateKind[]): number {

@@ -8,44 +8,52 @@ import { unreachable } from '../domain/unreachable.ts';
 import { describeHostError } from '../host/client.ts';
 import type { HostConnection } from '../host/port.ts';
 import { renderTranscript } from '../host/transcript.ts';
-import { listRunsOfRoom } from '../storage/bridge.ts';
+import { addListener, listRunsOfRoom, readBridgeRun, type InboxRow } from '../storage/bridge.ts';
+import type { Db } from '../storage/open.ts';
 import { readPicture } from '../storage/read-picture.ts';
 import { readAttempts, readRunSettings } from '../storage/read.ts';
-import type { Db } from '../storage/open.ts';
 import { withHosts, type ActOptions } from './act.ts';
 import { renderCard, titleOf } from './card.ts';
 import { withNodeOf } from './elsewhere.ts';
 import { plainMessage, type Message } from './message.ts';
 import type { RoomCommand } from './parse-command.ts';
-import { escapeHtml, plainText } from './text.ts';
+import { isRunOver } from './over.ts';
+import { maySendOutput } from './output-policy.ts';
+import { startDag, type ListedDags } from './start-dag.ts';
+import { escapeHtml, oneLine, plainText } from './text.ts';
 
 export interface CommandOptions extends ActOptions {
   readonly broadcastOutput: boolean;
   readonly mask: (text: string) => string;
+  readonly now: () => number;
+  /** What a room may start. */
+  readonly dags: ListedDags;
 }
 
-const help = [
+/** A command that lay in the room while nobody listened is not carried out much later. */
+const staleMs = 15 * 60_000;
+
+const help: readonly (readonly [string, string])[] = [
   ['!cis runs', 'the runs that this room follows'],
   ['!cis status [RUN]', 'how a run stands'],
   ['!cis logs RUN:TASK', 'the last lines of a session'],
   ['!cis pause RUN', 'start nothing new'],
   ['!cis resume RUN', 'go on'],
   ['!cis kill RUN:TASK', 'end a session'],
-] as const;
+  ['!cis tell [RUN]', 'mention me when a run ends'],
+];
 
 /** Does what a person of the room asks, to runs of this room only, and returns what to say. */
 export async function carryOut(
   options: CommandOptions,
-  room: string,
+  row: InboxRow,
   command: RoomCommand,
   source: AnswerSource,
 ): Promise<Message> {
+  const { room } = row;
   switch (command.kind) {
     case 'help':
-      return {
-        body: help.map(([words, what]) => `${words}: ${what}`).join('\n'),
-        html: help.map(([words, what]) => `<code>${escapeHtml(words)}</code>: ${what}`).join('<br>'),
-      };
+      return describeCommands(options);
     case 'runs':
       return describeRuns(options, room);
     case 'status':
@@ -53,6 +61,10 @@ export async function carryOut(
     case 'pause':
     case 'resume':
       return withRun(options, room, command.run, (run) => tell(options, run, { kind: command.kind }, source));
+    case 'tell':
+      return withRun(options, room, command.run, async (run) => listen(options, run, source.by));
+    case 'run':
+      return runListed(options, row, command.name);
     case 'logs':
       return withSession(options, room, command.session, async (session) => showLogs(options, session));
     case 'kill':
@@ -60,6 +72,48 @@ export async function carryOut(
     default:
       return unreachable(command);
   }
+}
+
+function describeCommands({ dags }: CommandOptions): Message {
+  const startable = Object.entries(dags).map(([name, { description }]): readonly [string, string] => {
+    return [`!cis run ${name}`, description === null ? 'start this DAG' : oneLine(description)];
+  });
+  const lines = [...help, ...startable];
+  return {
+    body: lines.map(([words, what]) => `${words}: ${what}`).join('\n'),
+    html: lines.map(([words, what]) => `<code>${escapeHtml(words)}</code>: ${escapeHtml(what)}`).join('<br>'),
+  };
+}
+
+/** Only what the config of this machine lists by that name: nothing that a message says becomes a path or an argument but the name. */
+async function runListed(options: CommandOptions, row: InboxRow, name: string): Promise<Message> {
+  const { dags, now, mask } = options;
+  const dag = Object.hasOwn(dags, name) ? dags[name] : undefined;
+  if (dag === undefined) {
+    const names = Object.keys(dags);
+    const there =
+      names.length === 0 ? 'This machine lists none: `[dags.NAME]` in its config.' : `There is ${names.join(', ')}.`;
+    return plainMessage(`No DAG of that name may be started from here. ${there}`);
+  }
+  const age = now() - sentAtOf(row);
+  if (age > staleMs)
+    return plainMessage(`That was said ${Math.round(age / 60_000)} minutes ago, and nobody listened: say it again.`);
+  const started = await startDag({ name, dag, room: row.room, eventId: row.eventId });
+  if (started.ok) return plainMessage(`started run ${started.value}`);
+  return plainMessage(`${name} was not started: ${oneLine(mask(started.error), 500)}`);
+}
+
+function sentAtOf({ at, body }: InboxRow): number {
+  const { sentAt } = body as { readonly sentAt?: unknown };
+  return typeof sentAt === 'number' ? Math.min(sentAt, at) : at;
+}
+
+function listen({ db }: CommandOptions, run: RunId, user: string): Message {
+  const picture = readPicture(db, run);
+  if (picture === null) return plainMessage('The run was removed.');
+  if (isRunOver(picture) && readBridgeRun(db, run)?.closed === true) return plainMessage(titleOf(picture));
+  const isNew = addListener(db, run, user);
+  return plainMessage(isNew ? `You will be mentioned when ${run} ends.` : `That is noted already: when ${run} ends.`);
 }
 
 function describeRuns({ db }: CommandOptions, room: string): Message {
@@ -88,9 +142,9 @@ async function withRun(
   return fitting.length > 1 ? plainMessage(`That may be any of ${fitting.slice(0, 5).join(', ')}.`) : use(run);
 }
 
-async function describeRun({ db }: CommandOptions, run: RunId): Promise<Message> {
+async function describeRun({ db, mask }: CommandOptions, run: RunId): Promise<Message> {
   const picture = readPicture(db, run);
-  return picture === null ? plainMessage('The run was removed.') : renderCard(picture);
+  return picture === null ? plainMessage('The run was removed.') : renderCard(picture, mask);
 }
 
 async function tell({ ask }: CommandOptions, run: RunId, request: RunRequest, source: AnswerSource): Promise<Message> {
@@ -128,8 +182,7 @@ async function showLogs({ db, home, broadcastOutput, mask }: CommandOptions, ses
   const parts = parseSessionId(session);
   const settings = parts.ok ? readRunSettings(db, parts.value.run) : null;
   if (!parts.ok || settings === null) return plainMessage('The run was removed.');
-  const { matrix } = settings;
-  if (matrix.sensitive || !(matrix.broadcastOutput ?? broadcastOutput)) {
+  if (!maySendOutput(settings, broadcastOutput)) {
     return plainMessage(`Outputs of this run stay where it runs (broadcast_output is off): cis dag logs ${session}`);
   }
   const path = recordingPath(home, parts.value.run, parts.value.task, parts.value.attempt);

@@ -5,6 +5,7 @@ import {
   dropExpiredToDevice,
   listFleetRooms,
   listToDevice,
+  pruneFleetInbox,
   putIntoDeviceInbox,
   putIntoFleetInbox,
   readFleetLink,
@@ -37,11 +38,13 @@ export interface Carrier {
 
 /** The longest sleep: rows that another process wrote are found at the latest then. */
 const longestSleepMs = 2000;
+const keepForMs = 30 * 24 * 3600_000;
 /** Of such messages only the newest of a sender counts. */
 const newestOnly: ReadonlySet<string> = new Set(['cis.node.heartbeat', 'cis.node.work', 'cis.dag.run.alive']);
 
 export function openCarrier({ db, transport, now }: CarrierOptions): Carrier {
   const pause = openPause();
+  pruneFleetInbox(db, now() - keepForMs);
   writeFleetLink(db, null); // nothing was heard while nobody listened
   return {
     take(batch) {

@@ -2,6 +2,7 @@ import { openHttp, type Http } from '../matrix/http.ts';
 import type { OpenCrypto } from '../matrix/crypto/machine.ts';
 import { openRooms } from '../matrix/rooms.ts';
 import { storeKey, type Account, type MatrixFiles } from '../matrix/secrets.ts';
+import { credentialsOf } from '../matrix/token.ts';
 import { openTransport, type WakeableTransport } from '../matrix/transport.ts';
 import { err, ok, type Result } from '../domain/result.ts';
 import type { Db } from '../storage/open.ts';
@@ -27,7 +28,7 @@ export async function connectDevice(
 ): Promise<Result<Connection, ConnectError>> {
   const { openCrypto } = await import('../matrix/crypto/machine.ts');
   const { describePersistError } = await import('../matrix/crypto/persist.ts');
-  const http = openHttp(account.homeserver, account.accessToken);
+  const http = openHttp(account.homeserver, credentialsOf(files, account));
   const rooms = openRooms(http);
   const { userId, deviceId } = account;
   const crypto = await openCrypto({ path: files.crypto, storeKey: storeKey(files), userId, deviceId, http, rooms });

@@ -12,8 +12,8 @@ import type { JsonObject } from '../matrix/http.ts';
 import { progressOf } from './card.ts';
 import { oneLine, plainText } from './text.ts';
 
-/** Tasks in one event: 150 bytes each at most, mostly, of the 40 KiB that an encrypted event has. */
-const mostTasks = 150;
+/** Tasks in one event: 75 bytes each, mostly, of the 40 KiB that an encrypted event has. */
+const mostTasks = 500;
 /** What of 40 KiB the definition of a DAG may take, as text within JSON. */
 const maxDagBytes = 36_000;
 
@@ -75,6 +75,13 @@ export function foldMachine(events: readonly LoggedEvent[], facts: MachineFacts)
       putStatus({ ...content, tasks: content.tasks.slice(half) });
     }
   };
+  /** With less of it where all of it would be too large. */
+  const putBlocked = (event: BlockedEvent, at: number): void => {
+    const written = blockedLimits
+      .map((limit) => writeMachineEvent('cis.dag.session.blocked', blockedContent(event, at, facts, limit)))
+      .find(({ ok }) => ok);
+    if (written?.ok) items.push({ type: 'cis.dag.session.blocked', content: written.value });
+  };
   if (facts.introduce) {
     const at = events[0]?.at ?? facts.settings.createdAt;
     put('cis.dag.run.created', createdContent(facts, at));
@@ -121,7 +128,7 @@ export function foldMachine(events: readonly LoggedEvent[], facts: MachineFacts)
         changed.set(event.task, at);
         if (over.has(event.block.id)) break;
         flush();
-        put('cis.dag.session.blocked', blockedContent(event, at, facts));
+        putBlocked(event, at);
         break;
       case 'session-unblocked':
         if (over.has(event.block)) break;
@@ -210,10 +217,18 @@ function statusOf(
   };
 }
 
+type BlockedEvent = Extract<TaskEvent, { kind: 'task-blocked' }>;
+
+const blockedLimits = [
+  { question: 2000, choices: 50, label: 200 },
+  { question: 500, choices: 20, label: 60 },
+] as const;
+
 function blockedContent(
-  { task, attempt, block }: Extract<TaskEvent, { kind: 'task-blocked' }>,
+  { task, attempt, block }: BlockedEvent,
   at: number,
   { settings, mask }: MachineFacts,
+  limit: (typeof blockedLimits)[number],
 ): Omit<MachineContent<'cis.dag.session.blocked'>, 'v'> {
   const session = sessionOfBlock(block.id);
   return {
@@ -224,16 +239,16 @@ function blockedContent(
     block_id: block.id,
     ...(parseSessionId(session).ok ? { session_id: session } : {}),
     kind: block.kind,
-    question: plainText(mask(block.question), { chars: 2000, lines: 30 }),
-    choices: choicesOf(block, mask),
+    question: plainText(mask(block.question), { chars: limit.question, lines: 30 }),
+    choices: choicesOf(block, mask, limit),
     selected: block.selected,
     fingerprint: block.fingerprint,
   };
 }
 
-function choicesOf({ choices }: Block, mask: (text: string) => string) {
-  return choices.slice(0, 50).map(({ label, key }) => ({
-    label: oneLine(mask(label)),
+function choicesOf({ choices }: Block, mask: (text: string) => string, limit: (typeof blockedLimits)[number]) {
+  return choices.slice(0, limit.choices).map(({ label, key }) => ({
+    label: oneLine(mask(label), limit.label),
     ...(key === undefined ? {} : { key: oneLine(key, 20) }),
   }));
 }

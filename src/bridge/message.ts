@@ -6,6 +6,37 @@ export interface Message {
   readonly html: string;
 }
 
+/**
+ * How large a message may be, in bytes of JSON: an event has 40 KiB, and an edit says everything twice. What is larger would be set
+ * aside, which nobody sees.
+ */
+const mostBytes = 18_000;
+
+function sizeOf({ body, html }: Message): number {
+  return Buffer.byteLength(JSON.stringify(body)) + Buffer.byteLength(JSON.stringify(html));
+}
+
+/** The first version that is small enough, else the last. */
+export function firstFitting(versions: readonly (() => Message)[]): Message {
+  for (const version of versions.slice(0, -1)) {
+    const message = version();
+    if (sizeOf(message) <= mostBytes) return message;
+  }
+  return versions.at(-1)?.() ?? plainMessage('');
+}
+
+/** Of each pair the long one while there is room, then the short one; pairs for which there is none are left out. */
+export function asManyAsFit(pairs: readonly (readonly [long: Message, short: Message])[]): Message[] {
+  let left = mostBytes;
+  return pairs.flatMap(([long, short]) => {
+    const fits = [long, short].find((message) => sizeOf(message) + separatorBytes <= left);
+    left -= fits === undefined ? 0 : sizeOf(fits) + separatorBytes;
+    return fits ?? [];
+  });
+}
+
+const separatorBytes = 6;
+
 type Content = Readonly<Record<string, unknown>>;
 
 /** A message without any markup. */
@@ -23,12 +54,13 @@ export function text(message: Message, mentions: readonly string[] = []): Conten
   return { msgtype: 'm.text', ...bodies(message), 'm.mentions': mentionsOf(mentions) };
 }
 
-/** Replaces an earlier message of ours, whose event id the outbox fills in. Nobody is told again. */
+/** Replaces an earlier message of ours, whose event id the outbox fills in. Nobody is told again; clients without edits see the body. */
 export function edit(content: Content): Content {
   const fresh = { ...content, 'm.mentions': {} };
   return {
-    ...fresh,
+    msgtype: content['msgtype'],
     body: `* ${String(content['body'])}`,
+    'm.mentions': {},
     'm.new_content': fresh,
     'm.relates_to': relation('m.replace'),
   };

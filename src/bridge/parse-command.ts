@@ -5,7 +5,9 @@ export type RoomCommand =
   | { readonly kind: 'help' | 'runs' }
   | { readonly kind: 'status'; readonly run: string | null }
   | { readonly kind: 'logs' | 'kill'; readonly session: string }
-  | { readonly kind: 'pause' | 'resume'; readonly run: string };
+  | { readonly kind: 'pause' | 'resume'; readonly run: string }
+  | { readonly kind: 'tell'; readonly run: string | null }
+  | { readonly kind: 'run'; readonly name: string };
 
 /** Whether a message is meant for cis at all. */
 export function isCommand(text: string): boolean {
@@ -22,7 +24,10 @@ export function parseCommand(text: string): Result<RoomCommand, string> {
     case 'runs':
       return ok({ kind });
     case 'status':
+    case 'tell':
       return ok({ kind, run: argument ?? null });
+    case 'run':
+      return argument === undefined ? err('name a DAG: !cis run NAME') : ok({ kind, name: argument });
     case 'logs':
     case 'kill':
       return argument === undefined ? err(`name a session: !cis ${kind} RUN:TASK`) : ok({ kind, session: argument });

@@ -25,7 +25,7 @@ export function parseReply(text: string, question: Question): Result<Answer, str
   if (reacted !== null) return ok(reacted);
   const strict = parseAnswer({ choices, input: input === 'line' ? 'menu' : (input ?? 'menu') }, said);
   if (strict.ok) return strict;
-  const index = wordIndex(said.toLowerCase(), choices);
+  const index = wordIndex(said.toLowerCase(), choices) ?? indexByWords(said, choices);
   if (index !== null) return ok({ kind: 'choose', index });
   return parseAnswer({ choices, ...(input === null ? {} : { input }) }, said);
 }
@@ -62,11 +62,33 @@ const yesWords: ReadonlySet<string> = new Set([
 ]);
 const noWords: ReadonlySet<string> = new Set(['❌', '👎', '✖', '❎', 'no', 'n', 'nein', 'reject', 'deny']);
 
+/**
+ * The one choice that has all these words, as `minor` means `2.5.0 (minor)`. Not where choices say yes or no: a stray word such as
+ * `again` must not allow anything.
+ */
+function indexByWords(said: string, choices: readonly Choice[]): number | null {
+  if (choices.some(({ label }) => yesLabel.test(label) || noLabel.test(label))) return null;
+  const wanted = wordsIn(said);
+  const fitting = choices.flatMap(({ label }, index) => {
+    const there = new Set(wordsIn(label));
+    return wanted.every((word) => there.has(word)) ? [index] : [];
+  });
+  // Numbers alone are numbers of choices.
+  return /\p{L}/u.test(said) && wanted.length > 0 && fitting.length === 1 ? (fitting[0] ?? null) : null;
+}
+
+function wordsIn(text: string): string[] {
+  return text.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? [];
+}
+
+const yesLabel = /^(?:yes|allow|approve|accept|confirm|proceed|continue|ok)\b/i;
+const noLabel = /^(?:no|deny|reject|decline|cancel|do not|don['’]t)\b/i;
+
 /** The one choice that means yes or no; none when the choices do not say which. */
 function wordIndex(said: string, choices: readonly Choice[]): number | null {
   const bare = stripSelectors(said);
-  if (yesWords.has(bare)) return firstLabel(choices, /^(?:yes|allow|approve|accept|confirm|proceed|continue|ok)\b/i);
-  if (noWords.has(bare)) return lastLabel(choices, /^(?:no|deny|reject|decline|cancel|do not|don['’]t)\b/i);
+  if (yesWords.has(bare)) return firstLabel(choices, yesLabel);
+  if (noWords.has(bare)) return lastLabel(choices, noLabel);
   return null;
 }
 

@@ -2,8 +2,9 @@ import { err, ok, type Result } from '../domain/result.ts';
 import type { RoomPlace } from '../domain/room.ts';
 import type { RunSettings } from '../domain/run.ts';
 import { describeFailure, isPassing, type MatrixFailure } from '../matrix/failure.ts';
-import type { RoomListing, RoomTransport } from '../matrix/port.ts';
-import { writeEncryption } from '../storage/device.ts';
+import { guardedTypes } from '../matrix/guarded.ts';
+import type { PowerLevels, RoomListing, Rooms, RoomTransport } from '../matrix/port.ts';
+import { readEncryption, writeEncryption } from '../storage/device.ts';
 import type { Db } from '../storage/open.ts';
 import { dagText, needsMedia } from './machine.ts';
 
@@ -32,8 +33,10 @@ export async function prepareRoom(
   wanted: string,
 ): Promise<Result<RoomPlace, PrepareProblem>> {
   const { transport, db } = options;
-  const listing = await findRoom(transport, wanted);
-  if (!listing.ok) return err(problem(`the room ${wanted}`, listing.error));
+  const found = await findRoom(transport, wanted);
+  if (!found.ok) return err(problem(`the room ${wanted}`, found.error));
+  const listing = await followUpgrades(options, found.value);
+  if (!listing.ok) return listing;
   const { room, encrypted } = listing.value;
   writeEncryption(db, room, encrypted ? 'encrypted' : 'plain');
   const { matrix } = settings;
@@ -69,6 +72,35 @@ export async function findRoom(
   return joined.ok ? rooms.describe(joined.value) : joined;
 }
 
+/** More upgrades in a row than these are a circle. */
+const mostUpgrades = 20;
+
+/** The room that replaced this one, if one did. What was protected stays so: an encrypted room is not followed into a plain one. */
+async function followUpgrades(
+  { transport, db }: PrepareOptions,
+  first: RoomListing,
+): Promise<Result<RoomListing, PrepareProblem>> {
+  let listing = first;
+  for (let upgrades = 0; ; upgrades += 1) {
+    const said = await transport.rooms.readState(listing.room, 'm.room.tombstone', '');
+    if (!said.ok) return err(problem(`the room ${listing.room}`, said.error));
+    const next = said.value?.['replacement_room'];
+    if (typeof next !== 'string' || next === '') return ok(listing);
+    if (upgrades === mostUpgrades) return err({ passing: false, said: `${first.room} was replaced again and again` });
+    const found = await findRoom(transport, next);
+    if (!found.ok)
+      return err(problem(`${listing.room} was replaced by ${next}, which ${transport.userId} cannot use`, found.error));
+    const wasEncrypted = listing.encrypted || readEncryption(db, listing.room) === 'encrypted';
+    if (wasEncrypted && !found.value.encrypted) {
+      return err({
+        passing: false,
+        said: `${listing.room} was replaced by ${next}, which is not encrypted: nothing is sent`,
+      });
+    }
+    listing = found.value;
+  }
+}
+
 async function findPeople(
   { transport, acceptFrom }: PrepareOptions,
   room: string,
@@ -97,20 +129,31 @@ async function findMachineRoom(
   encrypted: boolean,
 ): Promise<Result<string | null, MatrixFailure>> {
   const { rooms, userId } = transport;
-  const state = encrypted ? await rooms.readState(room, 'cis.machine_room', '') : ok(null);
-  if (!state.ok) return state;
-  const given = state.value?.['room_id'];
-  if (typeof given === 'string' && given !== '') {
-    const companion = await findRoom(transport, given);
-    // In the clear beside an encrypted room: what it protects would be read there.
-    if (companion.ok && companion.value.encrypted) {
-      writeEncryption(db, given, 'encrypted');
-      return ok(given);
-    }
+  const companion = encrypted ? await findCompanion(rooms, room) : ok(null);
+  if (!companion.ok) return companion;
+  if (companion.value !== null) {
+    writeEncryption(db, companion.value, 'encrypted');
+    return companion;
   }
   const levels = await rooms.powerLevels(room);
   if (!levels.ok) return levels;
-  return ok(levels.value.levelOf(userId) >= levels.value.neededFor('cis.dag.task.status', false) ? room : null);
+  return ok(maySendMachineEvents(levels.value, userId) ? room : null);
+}
+
+/** Whether a room lets an account say what a coordinator says. */
+export function maySendMachineEvents(levels: PowerLevels, userId: string): boolean {
+  const types = [...guardedTypes, 'cis.dag.task.status'];
+  return types.every((type) => levels.levelOf(userId) >= levels.neededFor(type, false));
+}
+
+/** The room beside an encrypted one that has its machine events; one in the clear is none: what is protected would be read there. */
+export async function findCompanion(rooms: Rooms, room: string): Promise<Result<string | null, MatrixFailure>> {
+  const state = await rooms.readState(room, 'cis.machine_room', '');
+  if (!state.ok) return state;
+  const given = state.value?.['room_id'];
+  if (typeof given !== 'string' || given === '') return ok(null);
+  const companion = await findRoom({ rooms }, given);
+  return ok(companion.ok && companion.value.encrypted ? given : null);
 }
 
 async function uploadDag(

@@ -1,14 +1,14 @@
-import { constants, setPriority } from 'node:os';
 import type { Home } from '../config/home.ts';
 import { makePrivateDir } from '../config/private-dir.ts';
 import { isHolderAlive } from '../executor/identity.ts';
 import { readLockHolder, takeLock } from '../host/lock.ts';
+import { giveWay } from '../matrix/give-way.ts';
 import { matrixFiles, readAccount } from '../matrix/secrets.ts';
-import { listOpenBridgeRuns, hasNewRuns, type BridgeRun } from '../storage/bridge.ts';
+import { hasNewRuns, isAnythingToSend, listOpenBridgeRuns, nextFile, type BridgeRun } from '../storage/bridge.ts';
 import { writeLastError } from '../storage/device.ts';
 import type { Db } from '../storage/open.ts';
-import { summarizeOutbox } from '../storage/outbox.ts';
 import { findRuns, listUnfinishedRuns, readLease } from '../storage/read.ts';
+import { hasOpenTickets } from '../storage/tickets.ts';
 import { connectDevice, type Connection } from './connect.ts';
 import { bridgePaths, nodePaths } from './paths.ts';
 import { passingMark } from './prepare.ts';
@@ -19,6 +19,8 @@ export type ServeOptions = Omit<WorkOptions, 'connection' | 'isNeeded' | 'signal
   readonly db: Db;
   readonly signal: AbortSignal;
   readonly say: (line: string) => void;
+  /** It stays, and takes the place of another bridge when that ends. */
+  readonly stays: boolean;
 };
 
 /** Another process has the device for a moment, as `cis matrix verify` does. */
@@ -30,16 +32,21 @@ export async function serveBridge(options: ServeOptions): Promise<boolean> {
   makePrivateDir(home.run);
   for (let isFirst = true; ; isFirst = false) {
     const lock = takeLock(bridgePaths(home).lock);
+    if (lock === null && options.stays && !signal.aborted) {
+      if (isFirst) options.say('another process serves the rooms of this home: this one takes over when it ends');
+      await pause(lockedRetryMs, signal);
+      continue;
+    }
     if (lock === null) return !isFirst;
     try {
       // Runs go first; but where nodes work, what they wait for goes through here.
-      if (!carriesWork(options)) setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
+      if (!carriesWork(options)) giveWay(process.pid);
       if (!(await serveOnce(options))) return true;
     } finally {
       lock[Symbol.dispose]();
     }
     // A run that came between our last look and the end of the lock has seen a living bridge.
-    if (signal.aborted || !isNeeded(options)) return true;
+    if (signal.aborted || !(options.stays || isBridgeNeeded(options))) return true;
   }
 }
 
@@ -49,7 +56,7 @@ async function serveOnce(options: ServeOptions): Promise<boolean> {
   const connection = await connect(options);
   if (connection === null) return false;
   try {
-    const end = await openWork({ ...options, connection, isNeeded: () => isNeeded(options) });
+    const end = await openWork({ ...options, connection, isNeeded: () => options.stays || isBridgeNeeded(options) });
     if (end === null) return !signal.aborted;
     writeLastError(db, end);
     say(end);
@@ -73,15 +80,27 @@ async function connect({ home, db, signal, say }: ServeOptions): Promise<Connect
     said = connection.error.detail;
     writeLastError(db, said);
     if (connection.error.kind === 'damaged') return null;
-    await new Promise((resolve) => void setTimeout(resolve, lockedRetryMs));
+    await pause(lockedRetryMs, signal);
   }
   return null;
 }
 
-/** Whether a run lives that the room follows, this home's node does, or something waits to be sent. */
-function isNeeded({ home, db }: Pick<ServeOptions, 'home' | 'db'>): boolean {
-  if (hasNewRuns(db) || summarizeOutbox(db).waiting > 0) return true;
-  if (readLockHolder(nodePaths(home).lock) !== null) return true;
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => (clearTimeout(timer), signal.removeEventListener('abort', done), resolve());
+    const timer = setTimeout(done, ms);
+    signal.addEventListener('abort', done, { once: true });
+    if (signal.aborted) done();
+  });
+}
+
+/**
+ * Whether a run lives that the room follows, this home's node does, somebody may come with a ticket, or something waits to be sent or
+ * uploaded.
+ */
+export function isBridgeNeeded({ home, db }: Pick<ServeOptions, 'home' | 'db'>): boolean {
+  if (hasNewRuns(db) || isAnythingToSend(db) || nextFile(db) !== null) return true;
+  if (readLockHolder(nodePaths(home).lock) !== null || hasOpenTickets(db, Date.now())) return true;
   return listOpenBridgeRuns(db).some((run) => needsRoom(db, run));
 }
 
@@ -91,11 +110,10 @@ function carriesWork({ home, db }: Pick<ServeOptions, 'home' | 'db'>): boolean {
 }
 
 /** A run that ended is needed until the room has its end; one that nobody drives changes no more. */
-function needsRoom(db: Db, { run, problem, place }: BridgeRun): boolean {
+function needsRoom(db: Db, { run, problem }: BridgeRun): boolean {
   const [row] = findRuns(db, run);
   const isOver = row?.state.kind === 'completed' || row?.state.kind === 'failed' || row?.state.kind === 'aborted';
-  if (isOver || row === undefined || row.mode === 'local')
-    return place !== null || problem === null || problem.startsWith(passingMark);
+  if (isOver || row === undefined || row.mode === 'local') return problem === null || problem.startsWith(passingMark);
   const lease = readLease(db, run);
   return lease !== null && isHolderAlive(lease);
 }

@@ -3,7 +3,7 @@ import { sessionId, type RunId, type SessionId, type TaskId } from '../domain/id
 import type { RunPicture, TaskPicture } from '../domain/picture.ts';
 import type { Gate } from '../domain/task.ts';
 import { blockCommand, describeFailure, describeGate, gateCommand } from '../domain/words.ts';
-import type { Message } from './message.ts';
+import { firstFitting, type Message } from './message.ts';
 import { escapeHtml, oneLine, plainText } from './text.ts';
 
 /** Something a person in the room is asked. All that is needed to take an answer stands in it. */
@@ -55,6 +55,7 @@ function questionOf({ run }: RunPicture, picture: TaskPicture, now: number): Que
   const { task, detail, kind } = picture;
   const attempt = Math.max(1, picture.attempt);
   const base = { run, task, attempt, session: picture.session };
+  if (kind === 'blocked' && detail.kind === 'block' && detail.block.waits === true) return null; // cis waits by itself
   if (kind === 'blocked' && detail.kind === 'block') return { ...base, ...aboutBlock(detail.block, run, task) };
   if (kind === 'gated' && detail.kind === 'gate') return { ...base, ...aboutGate(detail.gate, picture, run, now) };
   if (kind !== 'undecided') return null;
@@ -117,10 +118,21 @@ export interface QuestionView {
 
 /** The message that asks: who waits, what the program shows, the choices, and how to answer. */
 export function renderQuestion(question: Question, view: QuestionView): Message {
+  return firstFitting(limits.map((limit) => () => renderWithin(question, view, limit)));
+}
+
+/** What a question and its parts may have, in characters: those of some scripts, and what HTML escapes, take several bytes. */
+const limits = [
+  { question: 1500, command: 1000, choice: 200 },
+  { question: 500, command: 300, choice: 60 },
+  { question: 200, command: 100, choice: 20 },
+] as const;
+
+function renderWithin(question: Question, view: QuestionView, limit: (typeof limits)[number]): Message {
   const head = `✋ ${oneLine(view.dag, 60)} · ${question.task} waits for you`;
-  const asked = plainText(view.mask(question.question), { chars: 1500, lines: 15 });
-  const runs = commandOf(question, view.mask);
-  const choices = question.choices.slice(0, mostChoices).map(({ label }) => oneLine(view.mask(label)));
+  const asked = plainText(view.mask(question.question), { chars: limit.question, lines: 15 });
+  const runs = commandOf(question, view.mask, limit.command);
+  const choices = question.choices.slice(0, mostChoices).map(({ label }) => oneLine(view.mask(label), limit.choice));
   const how = howToAnswer(question);
   const pills = view.mentions.map(pill);
   const numbered = choices.map(
@@ -148,9 +160,9 @@ export function renderQuestion(question: Question, view: QuestionView): Message 
 /** As many as there are digits on reactions. */
 const mostChoices = 9;
 
-function commandOf({ subject }: Question, mask: (text: string) => string): string | null {
+export function commandOf({ subject }: Question, mask: (text: string) => string, chars: number): string | null {
   if (subject.kind !== 'block' || subject.runs === null) return null;
-  return plainText(mask(subject.runs), { chars: 1000, lines: 12 });
+  return plainText(mask(subject.runs), { chars, lines: 12 });
 }
 
 function howToAnswer(question: Question): string {
@@ -161,7 +173,7 @@ function howToAnswer(question: Question): string {
   return `React with a number, or reply with ${numbers} or the words of a choice${free}.`;
 }
 
-function pill(user: string): string {
+export function pill(user: string): string {
   return `<a href="https://matrix.to/#/${encodeURIComponent(user)}">${escapeHtml(user)}</a>`;
 }
 

@@ -11,6 +11,8 @@ export type Said =
       /** The event it replies to, where it does so on purpose. */
       readonly target: string | null;
       readonly thread: string | null;
+      /** The server's word, ms since 1970. */
+      readonly sentAt: number;
     };
 
 export interface Heard {
@@ -31,16 +33,20 @@ export function hearBatch(batch: SyncBatch, self: string, isOurs: (eventId: stri
   });
 }
 
+/** What a person says by way of cis, as in its dashboard, is marked: it is meant, though cis itself sent it. */
+export const answerMark = 'cis.said';
+
 /** Whoever runs cis may answer with the same account from another device; what this device sent comes back too. */
 function isEcho(
   { sender, txnId, content, eventId }: RoomEvent,
   self: string,
   isOurs: (eventId: string) => boolean,
 ): boolean {
-  return sender === self && (txnId !== null || content['cis.txn'] !== undefined || isOurs(eventId));
+  if (sender !== self || content[answerMark] === true) return false;
+  return txnId !== null || content['cis.txn'] !== undefined || isOurs(eventId);
 }
 
-function hear({ type, content, stateKey }: RoomEvent): Said | null {
+function hear({ type, content, stateKey, at }: RoomEvent): Said | null {
   if (stateKey !== null) return null;
   const relation = isObject(content['m.relates_to']) ? content['m.relates_to'] : {};
   if (type === 'm.reaction') {
@@ -53,5 +59,11 @@ function hear({ type, content, stateKey }: RoomEvent): Said | null {
   const reply = isObject(relation['m.in_reply_to']) ? textOf(relation['m.in_reply_to']['event_id'], '') : '';
   const target = relation['is_falling_back'] === true ? '' : reply;
   if (thread === '' && target === '' && !isCommand(text)) return null;
-  return { kind: 'message', text, target: target === '' ? null : target, thread: thread === '' ? null : thread };
+  return {
+    kind: 'message',
+    text,
+    target: target === '' ? null : target,
+    thread: thread === '' ? null : thread,
+    sentAt: at,
+  };
 }

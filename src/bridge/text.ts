@@ -20,11 +20,16 @@ export interface TextLimits {
 export function plainText(text: string, limits: TextLimits): string {
   // Of a long text the rest is not looked at: a screen or an output may have megabytes.
   const enough = text.slice(0, limits.chars * 8);
-  const clean = enough.replaceAll(escapes, '').replaceAll(/\r\n?/g, '\n').replaceAll(invisible, '').toWellFormed();
-  const lines = clean.trim().split('\n');
+  const lines = cleanText(enough).split('\n');
   const fewer = lines.slice(0, limits.lines).join('\n').trimEnd();
   const isCut = lines.length > limits.lines || enough.length < text.length;
   return cutTo(isCut ? `${fewer}…` : fewer, limits.chars);
+}
+
+/** The whole of it, without what a room may not have: escape sequences, controls, direction marks, lone surrogates. */
+export function cleanText(text: string): string {
+  const clean = text.replaceAll(escapes, '').replaceAll(/\r\n?/g, '\n').replaceAll(invisible, '');
+  return clean.toWellFormed().trim();
 }
 
 /** The same on one line. */

@@ -16,6 +16,7 @@ export const groups: Readonly<Record<string, string>> = {
   host: 'the background process that owns the terminals',
   matrix: 'the account and the rooms that follow runs and answer them',
   node: 'this machine as a node of a room, and the other nodes',
+  cluster: 'all machines of a room together',
   config: 'what cis is set to, and where that was said',
 };
 
@@ -85,6 +86,7 @@ export const commands: readonly CommandEntry[] = [
     summary: 'say what a session is taken for, and what was seen of it',
     load: () => import('./dag/why.ts'),
   },
+  { path: 'dag explain', summary: 'say which node gets a task, and why', load: () => import('./dag/explain.ts') },
   { path: 'dashboard', summary: 'watch runs and answer them', load: () => import('./dashboard.ts') },
   { path: 'host status', summary: 'show the host', load: () => import('./host/status.ts') },
   { path: 'host stop', summary: 'end the host', load: () => import('./host/stop.ts') },
@@ -131,6 +133,11 @@ export const commands: readonly CommandEntry[] = [
     hidden: true,
     load: () => import('./matrix/bridge.ts'),
   },
+  {
+    path: 'matrix listen',
+    summary: 'obey commands of a room, also when nothing runs',
+    load: () => import('./matrix/listen.ts'),
+  },
   { path: 'matrix create-room', summary: 'make a room', load: () => import('./matrix/create-room.ts') },
   { path: 'matrix join', summary: 'join a room', load: () => import('./matrix/join.ts') },
   { path: 'matrix leave', summary: 'leave a room', load: () => import('./matrix/leave.ts') },
@@ -156,6 +163,7 @@ export const commands: readonly CommandEntry[] = [
   { path: 'node stop', summary: 'take no more, and end the node', load: () => import('./node/stop.ts') },
   { path: 'node list', summary: 'the nodes of the room', load: () => import('./node/list.ts') },
   { path: 'node status', summary: 'this node: its work and its runs', load: () => import('./node/status.ts') },
+  { path: 'node ping', summary: 'how long a node takes to answer', load: () => import('./node/ping.ts') },
   { path: 'node drain', summary: 'finish what there is, take nothing new', load: () => import('./node/drain.ts') },
   { path: 'node undrain', summary: 'take work again', load: () => import('./node/undrain.ts') },
   { path: 'node trust', summary: 'let a node give work, or take its results', load: () => import('./node/trust.ts') },
@@ -168,6 +176,13 @@ export const commands: readonly CommandEntry[] = [
     summary: 'a unit file for systemd or launchd',
     load: () => import('./node/service.ts'),
   },
+  {
+    path: 'cluster init',
+    summary: 'make a room for machines to work in',
+    load: () => import('./cluster/init.ts'),
+  },
+  { path: 'cluster status', summary: 'the room, its nodes and its runs', load: () => import('./cluster/status.ts') },
+  { path: 'cluster test', summary: 'try every node, end to end', load: () => import('./cluster/test.ts') },
   { path: 'config show', summary: 'every setting, and where it was said', load: () => import('./config/show.ts') },
   {
     path: 'config example',

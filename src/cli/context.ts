@@ -1,7 +1,7 @@
 import type { Config } from '../config/config.ts';
 import { findHome, type Home } from '../config/home.ts';
 import type { LoadedConfig } from '../config/load.ts';
-import type { Redactor } from '../domain/redact.ts';
+import type { GivenValues, Redactor } from '../domain/redact.ts';
 import type { Db } from '../storage/open.ts';
 import { CommandError } from './exit.ts';
 
@@ -37,16 +37,45 @@ export async function needDatabase(): Promise<Db> {
   return db;
 }
 
-/** What masks secret values of this process's environment wherever text is shown. */
-export async function openScreenRedactor(config: Config): Promise<(text: string) => string> {
-  const redactor = await openProcessRedactor(config);
+/** What masks secret values of this process's environment, and those that the runs were given, wherever text is shown. */
+export async function openScreenRedactor(
+  config: Config,
+  ...runs: readonly (GivenValues | null)[]
+): Promise<(text: string) => string> {
+  const redactor = await openProcessRedactor(config, ...runs);
   return (text) => redactor.mask(text);
 }
 
 /** The same, also for text that comes in pieces. */
-export async function openProcessRedactor(config: Config): Promise<Redactor> {
-  const { findSecrets, openRedactor } = await import('../domain/redact.ts');
-  return openRedactor(findSecrets(process.env, config.general.redact));
+export async function openProcessRedactor(config: Config, ...runs: readonly (GivenValues | null)[]): Promise<Redactor> {
+  const { findGivenSecrets, findSecrets, openRedactor } = await import('../domain/redact.ts');
+  const { redact } = config.general;
+  const given = runs.flatMap((run) => (run === null ? [] : findGivenSecrets(run, redact)));
+  return openRedactor([...findSecrets(process.env, redact), ...given]);
+}
+
+/** The same for whoever shows the runs of a home, those that come later included. */
+export async function openHomeRedactor(config: Config, db: Db): Promise<(text: string) => string> {
+  const { findGivenSecrets, findSecrets, openRedactor } = await import('../domain/redact.ts');
+  const { listRuns, listUnfinishedRuns, readNewestRun, readRunSettings } = await import('../storage/read.ts');
+  const { redact } = config.general;
+  const secrets = findSecrets(process.env, redact);
+  const known = new Set<string>();
+  let newest: number | null = null;
+  let redactor = openRedactor(secrets);
+  return (text) => {
+    const now = readNewestRun(db);
+    if (now !== newest) {
+      newest = now;
+      for (const { run } of [...listUnfinishedRuns(db), ...listRuns(db, 100)]) {
+        const settings = known.has(run) ? null : readRunSettings(db, run);
+        known.add(run);
+        if (settings !== null) secrets.push(...findGivenSecrets(settings, redact));
+      }
+      redactor = openRedactor(secrets);
+    }
+    return redactor.mask(text);
+  };
 }
 
 export function print(lines: readonly string[]): void {

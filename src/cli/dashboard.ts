@@ -1,7 +1,12 @@
 import { ReadStream, WriteStream } from 'node:tty';
 import type { Command } from 'commander';
-import { home, openScreenRedactor, readConfig } from './context.ts';
+import type { Config } from '../config/config.ts';
+import type { DashboardOptions } from '../ui/dashboard/open-dashboard.ts';
+import { home, openHomeRedactor, openScreenRedactor, readConfig } from './context.ts';
 import { CommandError } from './exit.ts';
+
+/** Where it is shown, and how. */
+export type DashboardView = Omit<DashboardOptions, 'actions' | 'openSource'>;
 
 export function command(into: Command): Command {
   return into
@@ -11,36 +16,39 @@ export function command(into: Command): Command {
 }
 
 async function dashboard(flags: { readonly room?: string }): Promise<void> {
-  if (flags.room !== undefined) {
-    throw new CommandError('usage', '--room needs hybrid mode, which this version does not have yet', [
-      `to follow the room as text: cis matrix subscribe ${flags.room}`,
-    ]);
-  }
   const { stdin, stdout } = needTerminal();
   const { config } = await readConfig();
+  const { lookFor } = await import('../ui/style.ts');
+  const signal = untilSignalled();
+  const view = { stdin, stdout, look: lookFor(stdout, process.env), signal };
+  if (flags.room === undefined) await showThisMachine(view, config);
+  else {
+    const { showRoom } = await import('./dashboard/show-room.ts');
+    await showRoom({ ...view, mask: await openScreenRedactor(config) }, flags.room);
+  }
+  process.exit(); // a request that waits for an answer holds nobody up
+}
+
+async function showThisMachine(view: Omit<DashboardView, 'mask'>, config: Config): Promise<void> {
   const detach = (await import('../host/keys.ts')).parseKeys(config.attach.detach);
   if (!detach.ok) throw new CommandError('usage', `[attach] detach: ${detach.error}`);
-  const mask = await openScreenRedactor(config);
   const { openToWrite } = await import('./dag/open-storage.ts');
   const { openLocalSource } = await import('./dashboard/local-source.ts');
   const { openActions } = await import('./dashboard/actions.ts');
   const { openDashboard } = await import('../ui/dashboard/open-dashboard.ts');
-  const { lookFor } = await import('../ui/style.ts');
+  const { stdin, stdout } = view;
   const db = openToWrite(home()); // there may be none yet, and then there is one to watch
+  const mask = await openHomeRedactor(config, db);
   try {
     await openDashboard({
-      stdin,
-      stdout,
-      look: lookFor(stdout, process.env),
+      ...view,
       mask,
       actions: openActions({ home: home(), config, stdin, stdout, detachKeys: detach.value }),
       openSource: (changed) => openLocalSource(home(), db, changed),
-      signal: untilSignalled(),
     });
   } finally {
     db.close();
   }
-  process.exit(); // a request that waits for an answer holds nobody up
 }
 
 function needTerminal(): { readonly stdin: ReadStream; readonly stdout: WriteStream } {

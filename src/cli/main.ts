@@ -43,4 +43,4 @@ function wantsJson(argv: readonly string[]): boolean {
   return (end === -1 ? argv : argv.slice(0, end)).includes('--json');
 }
 
-await main(process.argv.slice(2));
+void main(process.argv.slice(2));

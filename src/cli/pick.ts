@@ -37,11 +37,19 @@ export function onlyOne<T>(
 
 export const runWords = ['run', 'runs', 'cis dag list'] as const;
 
+/** The run of `dag use`, if one was chosen. One that is gone (the database is an older copy, say) is told, and not meant. */
+export function chosenRun(db: Db): RunRow | null {
+  const chosen = readActiveRun(db);
+  if (chosen === null) return null;
+  const run = findRuns(db, chosen).find((one) => one.run === chosen);
+  if (run === undefined) process.stderr.write(`cis: run ${chosen}, which \`dag use\` chose, is gone\n`);
+  return run ?? null;
+}
+
 /** The run that `text` names; without text the one of `dag use`, else the newest. */
 export function namedRun(db: Db, text: string | undefined): RunRow {
   if (text !== undefined) return onlyOne(text, text === '' ? [] : findRuns(db, text), ({ run }) => run, runWords);
-  const active = readActiveRun(db);
-  const run = active === null ? listRuns(db, 1)[0] : findRuns(db, active)[0];
+  const run = chosenRun(db) ?? listRuns(db, 1)[0];
   if (run === undefined) throw new CommandError('not-found', 'nothing has run yet', ['start one: cis dag run FILE']);
   return run;
 }

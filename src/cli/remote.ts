@@ -1,6 +1,6 @@
 import type { Home } from '../config/home.ts';
-import type { SessionId } from '../domain/ids.ts';
-import type { Result } from '../domain/result.ts';
+import { parseSessionId, type SessionId } from '../domain/ids.ts';
+import { ok, type Result } from '../domain/result.ts';
 import type { RemoteHost } from '../federation/remote/connect.ts';
 import type { KnownAddress, Reach } from '../federation/remote/reach.ts';
 import { isInFleet } from '../federation/in-fleet.ts';
@@ -67,4 +67,20 @@ export async function reachSession(nodes: Nodes, found: FoundSession, place: Nod
 export async function listOn(host: RemoteHost): Promise<readonly HostedSession[]> {
   const list = await host.request({ kind: 'list', run: null });
   return list.ok && list.value.kind === 'sessions' ? list.value.sessions : [];
+}
+
+/** Calls with the host of the node that has a session, or had it; null: none is known to. An error says why it is not reached. */
+export async function withNodeOf<T>(
+  home: Home,
+  session: SessionId,
+  what: string,
+  use: (host: RemoteHost) => Promise<T>,
+): Promise<Result<T | null, string>> {
+  const parts = parseSessionId(session);
+  const places = await readPlaces(home, parts.ok ? parts.value.run : session);
+  const place = places.get(session);
+  if (place === undefined) return ok(null);
+  using nodes = await openNodes(home, what);
+  const host = await nodes.host(place);
+  return host.ok ? ok(await use(host.value)) : host;
 }

@@ -6,6 +6,7 @@ import { connectHosts } from '../host/client.ts';
 import type { RemoteHost } from '../federation/remote/connect.ts';
 import type { HostConnection } from '../host/port.ts';
 import type { HostedSession } from '../host/protocol.ts';
+import type { Db } from '../storage/open.ts';
 import type { AttemptRow } from '../storage/read.ts';
 import { CommandError } from './exit.ts';
 import { fitting, onlyOne, runWords } from './pick.ts';
@@ -67,16 +68,35 @@ export async function readAllSessions(home: Home, what: string, run: string | nu
   return { found: [...byId.values()], hosts: living.hosts };
 }
 
+/** Living sessions with what the database knows of them: it is opened when one lives, and asked about their runs only. */
+export async function readLivingWithRows(home: Home, what: string, run: string | null): Promise<LivingSessions> {
+  const living = await readLivingSessions(home, what);
+  const found = living.found.filter((session) => run === null || session.run === run);
+  try {
+    const runs = new Set(found.map((session) => session.run));
+    const rows = runs.size === 0 ? [] : await readRowsOf(home, () => [...runs]);
+    const byId = new Map(rows.map((row) => [row.session, row]));
+    return { ...living, found: found.map((session) => ({ ...session, row: byId.get(session.id) ?? null })) };
+  } catch (error) {
+    for (const host of living.hosts) host[Symbol.dispose]();
+    throw error;
+  }
+}
+
 async function readRows(home: Home, run: string | null): Promise<AttemptRow[]> {
+  const { findRuns, listRuns } = await import('../storage/read.ts');
+  return readRowsOf(home, (db) => (run === null ? listRuns(db, 1_000) : findRuns(db, run)).map((row) => row.run));
+}
+
+async function readRowsOf(home: Home, runsOf: (db: Db) => readonly RunId[]): Promise<AttemptRow[]> {
   const { openStorageToRead, describeStorageError } = await import('../storage/open.ts');
-  const { findRuns, listRuns, readAttempts } = await import('../storage/read.ts');
+  const { readAttempts } = await import('../storage/read.ts');
   const db = openStorageToRead(home.database);
   if (!db.ok) {
     if (db.error.kind === 'missing') return [];
     throw new CommandError('failed', describeStorageError(db.error));
   }
-  const runs = run === null ? listRuns(db.value, 1_000) : findRuns(db.value, run);
-  const rows = runs.flatMap((row) => readAttempts(db.value, row.run));
+  const rows = runsOf(db.value).flatMap((run) => readAttempts(db.value, run));
   db.value.close();
   return rows;
 }

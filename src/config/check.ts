@@ -1,7 +1,8 @@
+import { dirname, isAbsolute } from 'node:path';
 import type { AnswerRule } from '../domain/dag.ts';
 import { nearest } from '../domain/nearest.ts';
 import type { Config, TomlTable, TomlValue } from './config.ts';
-import { agentKeys, answerKeys, listPlaces, skillKeys, type Field, type Place } from './schema.ts';
+import { agentKeys, answerKeys, dagKeys, listPlaces, skillKeys, type Field, type Place } from './schema.ts';
 
 type KeyPath = readonly (string | number)[];
 
@@ -18,10 +19,11 @@ export interface CheckedFile {
   readonly answers: readonly AnswerRule[];
   readonly agents: Config['agents'];
   readonly skills: Config['skills'];
+  readonly dags: Config['dags'];
   readonly mistakes: readonly Mistake[];
 }
 
-const named = { answers: answerKeys, agents: agentKeys, skills: skillKeys };
+const named = { answers: answerKeys, agents: agentKeys, skills: skillKeys, dags: dagKeys };
 const neverAnswered = ['trust', 'login', 'password'];
 
 /** Checks every key of a file; `asProject` refuses what an untrusted project may not set. All mistakes are found at once. */
@@ -47,7 +49,8 @@ export function checkFile(table: TomlTable, asProject: boolean): CheckedFile {
     );
   const answers = checkAnswers(table['answers'], mistakes);
   const agents = checkNamed('agents', table['agents'], mistakes);
-  return { values, answers, agents, skills: checkSkills(table['skills'], mistakes), mistakes };
+  const skills = checkSkills(table['skills'], mistakes);
+  return { values, answers, agents, skills, dags: checkDags(table['dags'], mistakes), mistakes };
 }
 
 /** Null when the value fits the field, else what is wrong with it. */
@@ -119,7 +122,7 @@ function didYouMean(word: string, words: Iterable<string>): string {
 }
 
 function checkNamed(
-  kind: 'agents' | 'skills',
+  kind: 'agents' | 'skills' | 'dags',
   value: TomlValue | undefined,
   mistakes: Mistake[],
 ): Record<string, TomlTable> {
@@ -157,6 +160,24 @@ function checkSkills(value: TomlValue | undefined, mistakes: Mistake[]): Config[
     if (typeof command !== 'string')
       mistakes.push({ path: ['skills', name], message: `[skills.${name}] needs \`command\`, a text` });
     else good[name] = { command, ...(typeof description === 'string' ? { description } : {}) };
+  }
+  return good;
+}
+
+/** A room names a DAG by its name only, so whatever a room can start is a path that was written here. */
+function checkDags(value: TomlValue | undefined, mistakes: Mistake[]): Config['dags'] {
+  const good: Record<string, Config['dags'][string]> = {};
+  for (const [name, table] of Object.entries(checkNamed('dags', value, mistakes))) {
+    const { file, directory = typeof file === 'string' ? dirname(file) : undefined, description = null } = table;
+    const fail = (key: string, message: string) => mistakes.push({ path: ['dags', name, key], message });
+    if (!/^[A-Za-z0-9][A-Za-z0-9_-]{0,39}$/.test(name))
+      mistakes.push({ path: ['dags', name], message: `\`${name}\` is no name: letters, digits, _ and -, at most 40` });
+    else if (typeof file !== 'string' || !isAbsolute(file))
+      fail('file', `[dags.${name}] needs \`file\`, an absolute path`);
+    else if (typeof directory !== 'string' || !isAbsolute(directory))
+      fail('directory', '`directory` must be an absolute path');
+    else if (description !== null && typeof description !== 'string') fail('description', '`description` must be text');
+    else good[name] = { file, directory, description };
   }
   return good;
 }

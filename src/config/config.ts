@@ -26,6 +26,14 @@ export interface Config extends Scalars {
   /** By name; only their keys were checked here. */
   readonly agents: Readonly<Record<string, TomlTable>>;
   readonly skills: Readonly<Record<string, { readonly command: string; readonly description?: string }>>;
+  /** What a room may start, by the name that it is called there. */
+  readonly dags: Readonly<Record<string, ListedDag>>;
+}
+
+export interface ListedDag {
+  readonly file: string;
+  readonly directory: string;
+  readonly description: string | null;
 }
 
 /** Where a value came from. */

@@ -1,4 +1,4 @@
-import { agentKeys, answerKeys, sections, skillKeys, type Field, type Section } from './schema.ts';
+import { agentKeys, answerKeys, dagKeys, sections, skillKeys, type Field, type Section } from './schema.ts';
 
 const intro = `# Settings of cis: ~/.cis/config.toml, or a project's .cis/config.toml on top of it.
 # Every key is shown with its default and commented out; \`cis config show --origin\` says what holds and why.
@@ -9,7 +9,7 @@ const intro = `# Settings of cis: ~/.cis/config.toml, or a project's .cis/config
 /** The text of `config.example.toml`: every key of the schema with its words and its default. */
 export function renderExample(): string {
   const parts = Object.values(sections).map((section) => renderSection(section));
-  return [intro, ...parts, answersExample, agentsExample, skillsExample].join('\n');
+  return [intro, ...parts, answersExample, agentsExample, skillsExample, dagsExample].join('\n');
 }
 
 function renderSection({ path, doc, fields }: Section): string {
@@ -63,4 +63,12 @@ const skillsExample = `# Command templates for \`skill = "NAME"\` in a DAG file.
 ${keyList(skillKeys)}
 # [skills.format]
 # command = "npx oxfmt --write ."
+`;
+
+const dagsExample = `# DAGs that those who may answer can start from a room: \`!cis run nightly\`.
+${keyList(dagKeys)}
+# [dags.nightly]
+# file = "/home/you/project/dags/nightly.toml"
+# directory = "/home/you/project"
+# description = "tests, and a report"
 `;

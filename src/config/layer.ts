@@ -3,14 +3,16 @@ import { err, ok, type Result } from '../domain/result.ts';
 import { checkFile, type CheckedFile, type Mistake } from './check.ts';
 import type { ConfigProblem, TomlTable } from './config.ts';
 import type { ConfigFile } from './load.ts';
-import { findPosition } from './position.ts';
 
 /** Parses and checks one file; `untrusted` when it is a project's that the user did not allow. */
-export function readLayer(file: ConfigFile, untrusted: boolean): Result<CheckedFile, readonly ConfigProblem[]> {
+export async function readLayer(
+  file: ConfigFile,
+  untrusted: boolean,
+): Promise<Result<CheckedFile, readonly ConfigProblem[]>> {
   const table = parseText(file);
   if (!table.ok) return err([table.error]);
   const checked = checkFile(table.value, untrusted);
-  return checked.mistakes.length === 0 ? ok(checked) : err(checked.mistakes.map((mistake) => place(file, mistake)));
+  return checked.mistakes.length === 0 ? ok(checked) : err(await placeAll(file, checked.mistakes));
 }
 
 function parseText(file: ConfigFile): Result<TomlTable, ConfigProblem> {
@@ -23,6 +25,8 @@ function parseText(file: ConfigFile): Result<TomlTable, ConfigProblem> {
   }
 }
 
-function place(file: ConfigFile, mistake: Mistake): ConfigProblem {
-  return { where: file.path, ...findPosition(file.text, mistake.path), message: mistake.message };
+/** Only a file with mistakes needs the parser that knows positions, which takes 5 ms to load. */
+async function placeAll(file: ConfigFile, mistakes: readonly Mistake[]): Promise<ConfigProblem[]> {
+  const { findPosition } = await import('./position.ts');
+  return mistakes.map(({ path, message }) => ({ where: file.path, ...findPosition(file.text, path), message }));
 }

@@ -33,7 +33,7 @@ export async function loadConfig(request: LoadRequest): Promise<Result<LoadedCon
   const layers: Layer[] = [];
   for (const file of findFiles(request)) {
     const { readLayer } = await import('./layer.ts');
-    const layer = readLayer(file, await isForeign(file, request.home));
+    const layer = await readLayer(file, await isForeign(file, request.home));
     if (layer.ok) layers.push({ ...layer.value, origin: { kind: file.kind, path: file.path } });
     else problems.push(...layer.error);
   }
@@ -158,6 +158,7 @@ function assemble(values: ReadonlyMap<string, unknown>, layers: readonly Layer[]
     answers: layers.flatMap((layer) => layer.answers),
     agents: mergeAgents(lowestFirst.map((layer) => layer.agents)),
     skills: Object.assign({}, ...lowestFirst.map((layer) => layer.skills)) as Config['skills'],
+    dags: Object.assign({}, ...lowestFirst.map((layer) => layer.dags)) as Config['dags'],
   };
 }
 

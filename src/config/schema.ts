@@ -87,6 +87,11 @@ export const sections = {
         example: ['@you:example.org'],
         doc: "Who may answer from the room. Empty: whoever has the room's power level 50 or more.",
       },
+      mention_on_end: {
+        kind: 'boolean',
+        default: false,
+        doc: 'Mentions those who may answer when a run ends; without it only who asked by `!cis tell`.',
+      },
     },
   },
   matrix: {
@@ -296,6 +301,13 @@ export const answerKeys = {
 export const skillKeys = {
   command: 'the command, with {{ args }} and {{ task.name }} filled in',
   description: 'one line',
+} as const satisfies Readonly<Record<string, string>>;
+
+/** Keys of one `[dags.NAME]`. */
+export const dagKeys = {
+  file: 'the DAG file, as an absolute path',
+  directory: 'where it runs, as an absolute path; default: the directory of the file',
+  description: 'one line, shown by `!cis help`',
 } as const satisfies Readonly<Record<string, string>>;
 
 export interface Place {

@@ -12,6 +12,8 @@ export interface Block {
   readonly command?: string;
   /** When a rate limit ends, in ms since 1970, when shown. */
   readonly until?: number;
+  /** cis waits for that time by itself (`on_rate_limit = "wait"`) and lets the program go on then: nobody is asked. */
+  readonly waits?: true;
   readonly since: number;
   /** Hash of question and choices without counters and clocks: tells the same question from the next one. */
   readonly fingerprint: string;

@@ -6,7 +6,7 @@ import { openHeap, type Heap } from './heap.ts';
 import { sessionOfBlock, type RunId, type SessionId, type TaskId } from './ids.ts';
 import { runTransitions, type RunSettings, type RunState } from './run.ts';
 import type { KillCause } from './session.ts';
-import { settled, taskTransitions, type TaskState } from './task.ts';
+import { settled, taskTransitions, waitsByItself, type TaskState } from './task.ts';
 import { verdictOf, type Verdict } from './plan-verdict.ts';
 
 /** A vertex while its run goes on. Only `applyEvent` changes it, so that the log alone makes it again. */
@@ -460,8 +460,9 @@ function enter(model: RunModel, node: TaskNode): void {
 function tally(model: RunModel, node: TaskNode, by: 1 | -1): void {
   const { kind } = node.state;
   if (!settled[kind]) model.open += by;
-  if (kind === 'gated' || kind === 'blocked' || kind === 'undecided') model.waiting += by;
-  if (kind === 'blocked') model.blocked += by;
+  const isAsking = kind === 'blocked' && !waitsByItself(node.state);
+  if (kind === 'gated' || isAsking || kind === 'undecided') model.waiting += by;
+  if (isAsking) model.blocked += by;
   if (kind === 'undecided') model.undecided += by;
   if (!isActive(node)) return;
   model.active += by;
@@ -520,7 +521,7 @@ function setTimers(model: RunModel, node: TaskNode, clock: Clock): void {
       if (state.gate.kind === 'recommended') add('gate', clock.tick + state.gate.until - clock.at);
       return;
     case 'blocked':
-      if (task.onBlocked.timeoutMs !== undefined && task.onBlocked.then !== 'wait') {
+      if (task.onBlocked.timeoutMs !== undefined && task.onBlocked.then !== 'wait' && !waitsByItself(state)) {
         add('blocked', node.blockedTick + task.onBlocked.timeoutMs);
       }
       if (!task.timeoutCountsBlocked) return;

@@ -38,6 +38,23 @@ export function matchesRedact(name: string, patterns: readonly string[]): boolea
   return patterns.some((pattern) => toRegExp(pattern).test(name));
 }
 
+/** What a run was given beside the environment: `env` of its file and of its tasks, and the values of its variables. */
+export interface GivenValues {
+  readonly dag: {
+    readonly env: Readonly<Record<string, string>>;
+    readonly vars?: Readonly<Record<string, string>>;
+    readonly tasks: readonly { readonly env: Readonly<Record<string, string>> }[];
+  };
+  readonly vars: Readonly<Record<string, string>>;
+}
+
+/** Finds the secrets that a run was given, by the names of the variables as in the environment. */
+export function findGivenSecrets({ dag, vars }: GivenValues, patterns: readonly string[]): Secret[] {
+  const tables = [dag.env, dag.vars ?? {}, vars, ...dag.tasks.map(({ env }) => env)];
+  const found = tables.flatMap((table) => findSecrets(table, patterns));
+  return [...new Map(found.map((secret) => [secret.value, secret])).values()];
+}
+
 /** Opens what masks these secrets. Where two overlap in a text, all that either covers is masked. */
 export function openRedactor(secrets: readonly Secret[]): Redactor {
   const known = [...secrets].sort((a, b) => b.value.length - a.value.length);

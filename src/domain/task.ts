@@ -116,3 +116,8 @@ export const settled = {
   skipped: true,
   cancelled: true,
 } as const satisfies Record<TaskStateKind, boolean>;
+
+/** Says whether a task is blocked by a limit whose end cis waits for: no person is needed. */
+export function waitsByItself(state: TaskState): boolean {
+  return state.kind === 'blocked' && state.block.waits === true;
+}

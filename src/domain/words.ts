@@ -118,6 +118,16 @@ export function gateCommand(gate: Gate, run: RunId, task: TaskId): string {
   return gate.kind === 'arbitrated' ? `cis dag vote ${run}:${task} yes|no` : `cis dag confirm|reject ${run}:${task}`;
 }
 
+/** Until when cis waits for a limit by itself, on the clock of this machine. */
+export function describeWait(block: Block): string | null {
+  if (block.waits !== true || block.until === undefined) return null;
+  const until = new Date(block.until);
+  const two = (value: number): string => String(value).padStart(2, '0');
+  const clock = `${two(until.getHours())}:${two(until.getMinutes())}`;
+  const isFar = block.until - block.since > 20 * 3_600_000;
+  return `waits until ${isFar ? `${until.getFullYear()}-${two(until.getMonth() + 1)}-${two(until.getDate())} ` : ''}${clock}`;
+}
+
 /** The command that answers a block. */
 export function blockCommand(block: Block, run: RunId, task: TaskId): string {
   if (block.kind === 'merge-conflict') return `cis dag unblock ${run}:${task}`;
@@ -174,7 +184,7 @@ export function describeEvent(event: CisEvent): string {
       return `running, process ${event.pid}`;
     case 'task-blocked':
     case 'session-blocked':
-      return `waits for you: ${event.block.question}`;
+      return `${describeWait(event.block) ?? 'waits for you'}: ${event.block.question}`;
     case 'task-unblocked':
       return 'goes on';
     case 'session-unblocked':

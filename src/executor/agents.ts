@@ -1,9 +1,10 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { isAbsolute, join } from 'node:path';
 import { readFinalMessage } from '../agents/final-message.ts';
 import { hookCommand } from '../agents/hook-command.ts';
 import { planAgentStart, type AgentPlan, type AgentStart } from '../agents/plan-start.ts';
+import { findProgram } from '../agents/probe.ts';
 import { hasForm, type AgentProfile, type CloseStep } from '../agents/profile.ts';
 import { findProfile, type AgentTables } from '../agents/profiles.ts';
 import { parseAgentDefaults } from '../agents/user-profile.ts';
@@ -73,7 +74,7 @@ export function openAgents(facts: AgentFacts): Agents {
 export function previewAgent(
   facts: AgentFacts<AgentSettings>,
   task: Task,
-): Result<{ readonly mode: AgentMode; readonly asksNobody: string | null }, string> {
+): Result<{ readonly mode: AgentMode; readonly asksNobody: string | null; readonly program: string }, string> {
   const { action } = task;
   if (action.kind !== 'agent') return err('it is no agent');
   const known = profileOf(facts, task);
@@ -89,7 +90,18 @@ export function previewAgent(
     conversation: '',
     sessionDir: '/',
   });
-  return planned.ok ? ok({ mode, asksNobody: planned.value.asksNobody }) : planned;
+  return planned.ok ? ok({ mode, asksNobody: planned.value.asksNobody, program: profile.program }) : planned;
+}
+
+/**
+ * Whether the program of an agent is where its task will look. `PATH` of the file and of the task count; one that is made of
+ * placeholders, and a program in the working directory, which an earlier task may make, are not known before.
+ */
+export function isInstalled(facts: AgentFacts<AgentSettings>, task: Task, program: string): boolean {
+  const { env } = facts;
+  const path = task.env['PATH'] ?? facts.settings.dag.env['PATH'] ?? env['PATH'];
+  const isOpen = path?.includes('{{') === true || (program.includes('/') && !isAbsolute(program));
+  return isOpen || findProgram(program, { PATH: path }) !== null;
 }
 
 function start(facts: AgentFacts, request: StartRequest): Result<Start, string> {
@@ -116,7 +128,7 @@ function start(facts: AgentFacts, request: StartRequest): Result<Start, string> 
   if (!planned.ok) return planned;
   for (const file of planned.value.files) writePrivate(file.path, file.content);
   if (planned.value.conversation !== null) noteConversation(facts, task, planned.value.conversation);
-  return ok(toStart(profile, action, planned.value));
+  return ok(toStart(profile, action, planned.value, facts.tables[profile.name]?.['rules']));
 }
 
 function startOf(
@@ -138,7 +150,7 @@ function startOf(
 }
 
 /** The session's token makes its hook known to the host; a program of the user's own may call `cis hook` by it too. */
-function toStart(profile: AgentProfile, action: AgentAction, plan: AgentPlan): Start {
+function toStart(profile: AgentProfile, action: AgentAction, plan: AgentPlan, rules: unknown): Start {
   return {
     file: plan.file,
     args: plan.args,
@@ -150,7 +162,9 @@ function toStart(profile: AgentProfile, action: AgentAction, plan: AgentPlan): S
       name: profile.name,
       screen: profile.screen,
       hookToken: randomBytes(16).toString('hex'),
+      goOn: profile.goOn,
       answering: profile.answering,
+      ...(rules === undefined ? {} : { rules }),
     },
   };
 }

@@ -35,6 +35,7 @@ import { openRunWriter, writeArtifactHash, type ArtifactFile, type WriteError } 
 import type { Agents } from './agents.ts';
 import { hashFile } from './artifacts.ts';
 import { openContext, type Context } from './context.ts';
+import { isDiskTrouble } from './disk-trouble.ts';
 import { filesPath, upstreamDir, writePrivate, writeUpstream } from './files.ts';
 import { Ledger } from './ledger.ts';
 import { openLocalWorkplace } from './local-workplace.ts';
@@ -236,6 +237,7 @@ export class Driver {
         this.#wake();
       },
       refused: (session: SessionId, reason: string) => this.#refuse(session, reason),
+      failed: (detail: string) => this.#finish({ kind: 'cannot-write', detail }),
       superseded: (by?: string) => {
         if (by !== undefined) this.#finish({ kind: 'superseded', by: null, elsewhere: by });
         else this.#isOurs();
@@ -395,10 +397,20 @@ export class Driver {
       this.#finish(this.#endOfWrite(written.error));
       return false;
     }
-    if (written.value.length > 0) this.#options.show(written.value);
+    if (written.value.length > 0) process.nextTick(() => this.#show(written.value));
     if (this.#decided) this.#connection?.poke();
     this.#decided = false;
     return true;
+  }
+
+  /** After the turn, and after its spawns were sent: the host starts while this process writes to its terminal. */
+  #show(events: readonly LoggedEvent[]): void {
+    try {
+      this.#options.show(events);
+    } catch (error) {
+      this.#isEnded = true;
+      this.#end.reject(error);
+    }
   }
 
   #afterTurn(): void {
@@ -531,7 +543,7 @@ export class Driver {
     if (node.state.kind === 'blocked') {
       // The same episode, known better: a hook is faster than the screen that shows the choices.
       if (node.state.block.id === block.id) {
-        if (node.state.block.fingerprint !== block.fingerprint)
+        if (node.state.block.fingerprint !== block.fingerprint || node.state.block.waits !== block.waits)
           this.#ledger.record({ kind: 'task-blocked', task, attempt, block }, clock);
         return;
       }
@@ -837,10 +849,4 @@ export class Driver {
     if (error.kind !== 'superseded') return { kind: 'cannot-write', detail: error.detail };
     return { kind: 'superseded', by: readLease(this.#options.db, this.#options.settings.run) };
   }
-}
-
-/** The machine refuses a file of ours; nothing of this turn was committed, so whoever carries on takes it again. */
-function isDiskTrouble(error: unknown): error is Error {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-  return /^(ENOSPC|EDQUOT|EROFS|EACCES|EPERM|EIO|ENOTDIR|EMFILE|ENFILE)$/.test(code);
 }

@@ -6,7 +6,11 @@ import { parseSessionId, type SessionId } from '../domain/ids.ts';
 /** The end of a recording that is enough for its last line. */
 const tailBytes = 4_096;
 
-/** Returns the last line that a session has written, without control codes; null when there is none yet. */
+/** A program that moves the cursor about paints a screen: what it wrote last is a scrap of that, not a line. */
+// oxlint-disable-next-line no-control-regex -- the sequences that move it
+const PAINTS = /\u001b\[(?:\d*;\d*[Hf]|\?(?:1049|2026)h|\d*[AF])/;
+
+/** Returns the last line that a session has written, without control codes; null when there is none yet, or it paints a screen. */
 export function readLastLine(home: Home, session: SessionId): string | null {
   const parts = parseSessionId(session);
   if (!parts.ok) return null;
@@ -15,6 +19,7 @@ export function readLastLine(home: Home, session: SessionId): string | null {
     .split('\n')
     .slice(1);
   const written = lines.map(outputOf).join('');
+  if (PAINTS.test(written)) return null;
   const shown = stripVTControlCharacters(written).split(/\r?\n|\r/);
   return shown.findLast((line) => line.trim() !== '')?.trimEnd() ?? null;
 }

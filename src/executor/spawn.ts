@@ -34,6 +34,7 @@ export function spawnTask(
   return {
     ...common(facts, task, task.id, attempt, session),
     ...(answers.length === 0 ? {} : { answers }),
+    ...(task.onBlocked.onRateLimit === 'wait' ? { waitsForLimits: true } : {}),
     ...(start.agent === undefined ? {} : { agent: start.agent }),
     file: start.file,
     args: start.args,

@@ -37,6 +37,8 @@ export interface WorkplaceListeners {
   readonly poke: () => void;
   /** A session that was asked for did not start. */
   readonly refused: (session: SessionId, reason: string) => void;
+  /** What must be kept cannot be written: nothing more is done. */
+  readonly failed: (detail: string) => void;
   /** Somebody else drives the run by now; `by`: where, when it is no process of this home. */
   readonly superseded: (by?: string) => void;
 }

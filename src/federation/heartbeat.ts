@@ -1,4 +1,4 @@
-import { parseDid } from '../domain/fleet/did.ts';
+import { parseDid, tameText } from '../domain/fleet/did.ts';
 import type { AgentFact, Gpu, Heartbeat } from '../domain/fleet/facts.ts';
 import type { RunId, TaskId } from '../domain/ids.ts';
 import { err, ok, type Result } from '../domain/result.ts';
@@ -48,25 +48,32 @@ export function readHeartbeat(content: MachineContent<'cis.node.heartbeat'>): Re
     return err(`it speaks of ${content.did} and is signed by ${content.signature.did}`);
   }
   const { machine } = content;
+  const tame = (text: string): string => tameText(text);
   return ok({
     facts: {
-      node: content.node,
+      node: tame(content.node),
       did: did.value,
       userId: content.user_id,
       deviceId: content.device_id,
       sealKey: content.seal_key,
-      version: content.version,
+      version: tame(content.version),
       machine: {
-        os: machine.os,
-        arch: machine.arch,
+        os: tame(machine.os),
+        arch: tame(machine.arch),
         cores: machine.cores,
         memoryMb: machine.memory_mb,
-        gpus: machine.gpus.map(({ vendor, name, memory_mb }): Gpu => ({ vendor, name, memoryMb: memory_mb })),
+        gpus: machine.gpus.map(({ vendor, name, memory_mb }): Gpu => ({
+          vendor,
+          name: tame(name),
+          memoryMb: memory_mb,
+        })),
       },
-      agents: content.agents.map(({ name, version, login }): AgentFact => ({ name, version: version ?? null, login })),
-      models: content.models,
-      labels: content.labels,
-      features: content.features,
+      agents: content.agents.map(({ name, version, login }): AgentFact => {
+        return { name: tame(name), version: version === undefined ? null : tame(version), login };
+      }),
+      models: content.models.map(({ kind, url, models }) => ({ kind, url: tame(url), models: models.map(tame) })),
+      labels: Object.fromEntries(Object.entries(content.labels).map(([name, value]) => [tame(name), tame(value)])),
+      features: content.features.map(tame),
       tier: content.tier,
       slots: content.slots,
     },
@@ -76,7 +83,7 @@ export function readHeartbeat(content: MachineContent<'cis.node.heartbeat'>): Re
       memoryFreeMb: content.memory_free_mb,
       diskFreeMb: content.disk_free_mb,
     },
-    mood: { unable: content.unable, draining: content.draining },
+    mood: { unable: content.unable.map(tame), draining: content.draining },
     leases: content.leases.map(({ run_id, task_id, attempt, epoch }) => {
       return { run: run_id as RunId, task: task_id as TaskId, attempt, epoch };
     }),

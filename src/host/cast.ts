@@ -19,7 +19,7 @@ export type CastEvent = readonly [atSeconds: number, kind: string, data: string]
 
 /** Turns bytes into the text that stands for them; whole characters only (see `splitUtf8`). */
 export function encodeBytes(bytes: Buffer): string {
-  if (isUtf8(bytes) && !bytes.includes(0xf4)) return bytes.toString('utf8');
+  if (standForThemselves(bytes)) return bytes.toString('utf8');
   let text = '';
   let plainFrom = 0;
   let at = 0;
@@ -34,6 +34,11 @@ export function encodeBytes(bytes: Buffer): string {
     plainFrom = at;
   }
   return text + bytes.toString('utf8', plainFrom);
+}
+
+/** Whether bytes are the very text that stands for them, as most are. */
+export function standForThemselves(bytes: Buffer): boolean {
+  return isUtf8(bytes) && !bytes.includes(0xf4);
 }
 
 /** Gives back the bytes for which a text of `encodeBytes` stands. */

@@ -1,5 +1,4 @@
 import { deserialize, serialize } from 'node:v8';
-import { deflateRawSync, inflateRawSync } from 'node:zlib';
 import type { Terminal } from '@xterm/headless';
 import { coreOf, type XtermAttributes, type XtermBuffer, type XtermCore, type XtermLine } from './xterm-core.ts';
 
@@ -11,10 +10,10 @@ const groundState = 0;
  * sequence or a character. Text that paints the screen would not do: saved cursors, tab stops, wrapped lines and cells that were
  * never written have no escape sequence.
  */
-export function fold(terminal: Terminal): Buffer | null {
+export function fold(terminal: Terminal): Uint8Array | null {
+  if (!isWhole(terminal)) return null;
   const core = coreOf(terminal);
   const input = core._inputHandler;
-  if (input._parser.currentState !== groundState || input._utf8Decoder.interim[0] !== 0) return null;
   const state = {
     cols: terminal.cols,
     rows: terminal.rows,
@@ -31,7 +30,14 @@ export function fold(terminal: Terminal): Buffer | null {
     charsets: takeCharsets(core),
     links: [...core._oscLinkService._dataByLinkId].map(([id, link]) => [id, link.data] as const),
   };
-  return deflateRawSync(serialize(state), { level: 1 });
+  const { deflateRawSync } = process.getBuiltinModule('node:zlib');
+  return new Uint8Array(deflateRawSync(serialize(state), { level: 1 })); // exact: zlib's own is a view of 16 KiB, a Buffer one of 64
+}
+
+/** Whether the output so far stopped neither within a sequence nor within a character. */
+export function isWhole(terminal: Terminal): boolean {
+  const { _parser, _utf8Decoder } = coreOf(terminal)._inputHandler;
+  return _parser.currentState === groundState && _utf8Decoder.interim[0] === 0;
 }
 
 type Folded = {
@@ -51,13 +57,14 @@ type Folded = {
   links: readonly (readonly [number, { readonly id?: string; readonly uri: string }])[];
 };
 
-/** Makes the terminal that was folded; `open` gives a new one of a size. */
-export function unfold(folded: Buffer, open: (cols: number, rows: number) => Terminal): Terminal {
-  const state = deserialize(inflateRawSync(folded)) as Folded;
+/** Makes the terminal that was folded; `open` gives one of a size, which may have been used, but has no links. */
+export function unfold(folded: Uint8Array, open: (cols: number, rows: number) => Terminal): Terminal {
+  const state = deserialize(process.getBuiltinModule('node:zlib').inflateRawSync(folded)) as Folded;
   const terminal = open(state.cols, state.rows);
   const core = coreOf(terminal);
   const links = new Map(state.links.map(([id, data]) => [id, core._oscLinkService.registerLink(data)] as const));
   if (state.isAlt) core.buffers.activateAltBuffer();
+  else core.buffers.activateNormalBuffer();
   giveBuffer(core, core.buffers.normal, state.normal, links);
   giveBuffer(core, core.buffers.alt, state.alt, links);
   const input = core._inputHandler;
@@ -92,8 +99,23 @@ function takeLine(line: XtermLine) {
   const extended = Object.entries(line._extendedAttrs).flatMap(([column, attributes]) =>
     attributes === undefined ? [] : [[Number(column), attributes._ext, attributes._urlId] as const],
   );
-  const cells = line._data.slice(0, line.length * 3);
-  return { isWrapped: line.isWrapped, cells, combined: { ...line._combined }, extended };
+  return { isWrapped: line.isWrapped, cells: takeCells(line), combined: { ...line._combined }, extended };
+}
+
+/** A cell that was never written, as xterm has it: no text, one column wide, no colours. */
+const neverWritten = [1 << 22, 0, 0] as const;
+
+/** Three numbers a cell, without what was never written at the end: most of most screens. */
+function takeCells({ _data, length }: XtermLine): Uint32Array {
+  let end = length * 3;
+  while (end > 0 && _data[end - 3] === neverWritten[0] && _data[end - 2] === 0 && _data[end - 1] === 0) end -= 3;
+  return _data.subarray(0, end);
+}
+
+function giveCells({ _data, length }: XtermLine, cells: Uint32Array): void {
+  _data.fill(0, cells.length);
+  for (let at = cells.length; at < length * 3; at += 3) _data[at] = neverWritten[0];
+  _data.set(cells);
 }
 
 function takeAttributes(attributes: XtermAttributes) {
@@ -110,6 +132,7 @@ type Links = ReadonlyMap<number, number>;
 
 function giveBuffer(core: XtermCore, buffer: XtermBuffer, from: FoldedBuffer, links: Links): void {
   if (buffer.lines.length < from.lines.length) buffer.fillViewportRows();
+  buffer.lines.length = from.lines.length;
   for (const [row, line] of from.lines.entries()) {
     const into = buffer.lines.get(row);
     if (into !== undefined) giveLine(core, into, line, links);
@@ -120,8 +143,9 @@ function giveBuffer(core: XtermCore, buffer: XtermBuffer, from: FoldedBuffer, li
 
 function giveLine(core: XtermCore, line: XtermLine, from: FoldedLine, links: Links): void {
   line.isWrapped = from.isWrapped;
-  line._data.set(from.cells);
+  giveCells(line, from.cells);
   line._combined = { ...from.combined };
+  line._extendedAttrs = {};
   for (const [column, ext, urlId] of from.extended) line._extendedAttrs[column] = extendedOf(core, ext, urlId, links);
 }
 

@@ -26,8 +26,8 @@ export function frameBytes(attachment: number, bytes: Uint8Array): Buffer {
   return frame;
 }
 
-/** Returns a function that takes chunks of a stream and gives the frames they complete; throws on what is no frame. */
-export function openFrameReader(): (chunk: Buffer) => Frame[] {
+/** Returns a function that takes chunks of a stream and gives the frames they complete; throws on what is no frame, or too large. */
+export function openFrameReader(maxBytes: number = maxFrameBytes): (chunk: Buffer) => Frame[] {
   let kept: Buffer[] = [];
   let size = 0;
   let wanted = 4;
@@ -40,7 +40,7 @@ export function openFrameReader(): (chunk: Buffer) => Frame[] {
     wanted = 4;
     while (rest.length >= 4) {
       const length = rest.readUInt32BE(0);
-      if (length < 1 || length > maxFrameBytes) throw new Error(`a frame of ${length} bytes`);
+      if (length < 1 || length > maxBytes) throw new Error(`a frame of ${length} bytes`);
       wanted = 4 + length;
       if (rest.length < wanted) break;
       frames.push(parseFrame(rest.subarray(4, wanted)));

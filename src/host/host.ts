@@ -12,6 +12,7 @@ import type { Peer } from './peer.ts';
 import type { AttachRequest, HostError, ReplyValue, RequestBody, SpawnRequest } from './protocol.ts';
 import { Session, type SessionWatcher } from './session.ts';
 import { planSpawn } from './spawn-plan.ts';
+import type { Spawner } from './spawner.ts';
 import { Watching } from './watching.ts';
 
 export type Reply = Result<ReplyValue, HostError>;
@@ -21,16 +22,23 @@ export interface HostOptions {
   readonly version: string;
   /** Where hooks of sessions find this host. */
   readonly socket: string;
+  readonly spawner: Spawner;
   /** Called when the last session or connection went, and when the host was told to stop. */
   readonly onQuiet: () => void;
   readonly onStop: () => void;
 }
 
+/** A flood gives way to a person who typed so recently: neither the flooding program nor its output is worth a late echo. */
+const typingMs = 1_000;
 /** A screen without output for so long is folded away. */
 const restAfterMs = 3_000;
+/** Of more screens than this, those quiet for less time are folded: what many took at once, malloc does not give back. */
+const crowd = 32;
+const crowdedRestAfterMs = 300;
 /** Folding takes about a millisecond a screen. */
 const restAtOnce = 4;
-/** Screens folded since the last look after which their memory is worth a collection: V8 does none while nothing happens. */
+const betweenRestsMs = 10;
+/** So many screens folded and sessions ended leave garbage worth a collection: V8 does none while nothing happens. */
 const collectAfter = 32;
 /** A journal that could not be written is tried again; until then nobody is told. */
 const journalRetryMs = 1_000;
@@ -53,9 +61,13 @@ export class Host {
   #turn: NodeJS.Immediate | null = null;
   #retry: NodeJS.Timeout | null = null;
   #restTimer: NodeJS.Timeout | null = null;
+  #restInMs = Infinity;
   #attachments = 0;
-  #folded = 0;
+  #typedAt = 0;
+  #garbage = 0;
   #isStopping = false;
+  /** Who waits for a start. */
+  readonly #starting = new Map<Session, (value: Reply) => void>();
   /** Sessions by the tokens of their hooks. */
   readonly #hooked = new Map<string, Session>();
   readonly #watching = new Watching({
@@ -71,8 +83,10 @@ export class Host {
       this.#journals.get(session.run)?.append(session.id, event);
       this.#settleSoon();
     },
+    started: (session, failure) => this.#started(session, failure),
     ending: (session) => this.#watching.ending(session),
     ended: (session) => {
+      this.#started(session, null); // its start was lost with its end
       this.#announcements.push(() => this.#forget(session));
       this.#settleSoon();
     },
@@ -151,6 +165,7 @@ export class Host {
     if (!held.attachment.isWriter && held.session.writer !== null) return;
     held.attachment.isWriter = true;
     held.session.type(bytes, peer.who);
+    this.#typedAt = Date.now();
   }
 
   /** Forgets a client that is gone. */
@@ -172,15 +187,27 @@ export class Host {
     const plan = planSpawn(withHookSocket(spawn, this.#options.socket), peer.env);
     if (!plan.ok) return reply(err({ kind: 'not-started', reason: plan.error }));
     try {
-      const session = new Session(spawn, plan.value, this.#watcher);
+      const session = new Session(spawn, plan.value, this.#options.spawner, this.#watcher);
       this.#sessions.set(session.id, session);
+      this.#starting.set(session, reply);
       this.#watching.add(session);
       if (spawn.agent?.hookToken !== undefined) this.#hooked.set(spawn.agent.hookToken, session);
-      this.#announcements.push(() => reply(ok({ kind: 'spawned', pid: session.pid })));
-      this.#settleSoon();
     } catch (error) {
       reply(err({ kind: 'not-started', reason: messageOf(error) }));
     }
+  }
+
+  #started(session: Session, failure: string | null): void {
+    const reply = this.#starting.get(session);
+    if (reply === undefined) return;
+    this.#starting.delete(session);
+    this.#announcements.push(() => {
+      if (failure !== null) this.#forget(session);
+      reply(
+        failure === null ? ok({ kind: 'spawned', pid: session.pid }) : err({ kind: 'not-started', reason: failure }),
+      );
+    });
+    this.#settleSoon();
   }
 
   #refuseSpawn(spawn: SpawnRequest): HostError | null {
@@ -192,9 +219,11 @@ export class Host {
       if (spawn.epoch < journal.epoch) {
         return { kind: 'old-epoch', run: spawn.run, epoch: spawn.epoch, seen: journal.epoch };
       }
-      if (journal.endOf(spawn.session) !== undefined) return { kind: 'session-exists', session: spawn.session };
+      if (journal.endOf(spawn.session) !== undefined || this.#sessions.has(spawn.session))
+        return { kind: 'session-exists', session: spawn.session };
       if (this.#retry !== null)
         return { kind: 'not-started', reason: 'the journal cannot be written: is the disk full?' };
+      journal.claim(spawn.epoch);
       return null;
     } catch (error) {
       return { kind: 'not-started', reason: `the journal cannot be written: ${messageOf(error)}` };
@@ -234,6 +263,7 @@ export class Host {
         repaint: () => clearTerminal + this.#look(session).repaint(),
       });
       attachment.isWriter = !request.readonly && session.writer === null;
+      if (attachment.isWriter) session.expectTyping();
       if (attachment.isWriter && isSize(request)) session.resize(request.cols, request.rows);
       const repaint = clearTerminal + this.#look(session).repaint();
       session.attachments.add(attachment);
@@ -376,10 +406,12 @@ export class Host {
   #settle(): void {
     const touched = [...this.#touched];
     this.#touched.clear();
+    const isTyped = Date.now() - this.#typedAt < typingMs;
     for (const session of touched) {
       if (session.isAlive && session.settle()) this.#watcher.touched(session);
       if (session.lastOutputAt !== null) this.#watching.changed(session);
       if (session.screen.isHeavy) this.#look(session);
+      if (isTyped) session.giveWay();
     }
     if (this.#retry === null) this.#commit();
   }
@@ -414,6 +446,9 @@ export class Host {
   #forget(session: Session): void {
     this.#sessions.delete(session.id);
     this.#restless.delete(session);
+    session.screen.close();
+    this.#garbage += 1;
+    if (this.#garbage >= collectAfter) this.#restSoon();
     this.#watching.forget(session);
     if (session.agent?.hookToken !== undefined) this.#hooked.delete(session.agent.hookToken);
     for (const peer of this.peers) {
@@ -434,9 +469,16 @@ export class Host {
     }
   }
 
-  #restSoon(afterMs = restAfterMs): void {
-    this.#restTimer ??= setTimeout(() => {
-      this.#restTimer = null;
+  #restAfterMs(): number {
+    return this.#restless.size > crowd ? crowdedRestAfterMs : restAfterMs;
+  }
+
+  #restSoon(afterMs = this.#restAfterMs()): void {
+    if (afterMs >= this.#restInMs) return;
+    if (this.#restTimer !== null) clearTimeout(this.#restTimer);
+    this.#restInMs = afterMs;
+    this.#restTimer = setTimeout(() => {
+      this.#restInMs = Infinity;
       this.#rest();
     }, afterMs);
     this.#restTimer.unref();
@@ -444,16 +486,18 @@ export class Host {
 
   /** Folds a few of the screens that are quiet, so that nobody waits; the others follow. */
   #rest(): void {
-    const quietSince = Date.now() - restAfterMs;
+    const quietSince = Date.now() - this.#restAfterMs();
     const due = [...this.#restless].filter((session) => (session.lastOutputAt ?? 0) <= quietSince);
     for (const session of due.slice(0, restAtOnce)) {
       session.screen.rest();
       this.#restless.delete(session);
-      this.#folded += 1;
+      this.#garbage += 1;
     }
-    if (this.#restless.size > 0) return this.#restSoon(due.length > restAtOnce ? 20 : restAfterMs);
-    if (this.#folded >= collectAfter) collectGarbage();
-    this.#folded = 0;
+    if (this.#garbage >= collectAfter) {
+      collectGarbage();
+      this.#garbage = 0;
+    }
+    if (this.#restless.size > 0) this.#restSoon(due.length > restAtOnce ? betweenRestsMs : this.#restAfterMs());
   }
 }
 

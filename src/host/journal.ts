@@ -7,8 +7,9 @@ import type { JournalEntry, JournalEvent } from './protocol.ts';
 
 /** The writer of one run's journal. What is appended waits for `flush`, which writes all of it at once. */
 export interface Journal extends Disposable {
-  /** The highest lease epoch that started a session of the run. */
+  /** The highest lease epoch that asked for a session of the run. */
   readonly epoch: number;
+  claim(epoch: number): void;
   /** How a session of this run ended; null while it has not, undefined when the journal has none of that name. */
   endOf(session: SessionId): SessionEnd | null | undefined;
   append(session: SessionId, event: JournalEvent): void;
@@ -50,6 +51,9 @@ export function openJournal(path: string): Journal {
     },
     get pending() {
       return waiting.length > 0;
+    },
+    claim(by) {
+      epoch = Math.max(epoch, by);
     },
     endOf: (session) => ends.get(session),
     append(session, event) {

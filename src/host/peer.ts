@@ -10,6 +10,9 @@ import type { Env } from './spawn-plan.ts';
 /** A client that takes so little of what it asked for is cut off. */
 const maxBacklogBytes = 64 * 1024 * 1024;
 
+/** That a session has started decides nothing for an executor: it may come with the session's end, if that is this near. */
+const patienceMs = 10;
+
 /** One client's connection, seen from the host. */
 export class Peer implements AttachmentLine {
   who = 'a client';
@@ -18,6 +21,7 @@ export class Peer implements AttachmentLine {
   readonly attachments = new Map<number, { readonly attachment: Attachment; readonly session: Session }>();
   readonly #socket: Socket;
   #isGathering = false;
+  #patience: NodeJS.Timeout | null = null;
 
   constructor(socket: Socket) {
     this.#socket = socket;
@@ -32,12 +36,18 @@ export class Peer implements AttachmentLine {
   }
 
   send(message: Message): void {
-    this.#write(frameJson(message));
+    this.#write(frameJson(message), this.#isPatient(message) ? 'soon' : 'this turn');
+  }
+
+  /** A client that follows runs drives them; to others the answer is what they wait for. */
+  #isPatient(message: Message): boolean {
+    if (message.kind === 'journal') return message.entry.event.kind === 'spawned';
+    return message.kind === 'reply' && message.ok && message.value.kind === 'spawned' && this.follows.size > 0;
   }
 
   /** At once: somebody waits for the echo of a key. */
   sendBytes(attachment: number, bytes: Uint8Array): void {
-    this.#write(frameBytes(attachment, bytes), false);
+    this.#write(frameBytes(attachment, bytes), 'now');
   }
 
   sendEnd(attachment: number, reason: AttachmentEnd): void {
@@ -49,11 +59,27 @@ export class Peer implements AttachmentLine {
     this.#socket.end();
   }
 
-  #write(frame: Buffer, mayWait = true): void {
+  #write(frame: Buffer, when: 'now' | 'this turn' | 'soon'): void {
     if (this.#socket.destroyed) return;
     if (this.#socket.writableLength > maxBacklogBytes) return void this.#socket.destroy();
-    if (mayWait) this.#gather();
+    if (when === 'soon' && !this.#isGathering) this.#wait(); // what was sent in this turn must not wait along
+    else this.#waitNoMore();
+    if (when === 'this turn') this.#gather();
     this.#socket.write(frame);
+  }
+
+  #wait(): void {
+    if (this.#patience !== null) return;
+    this.#socket.cork();
+    this.#patience = setTimeout(() => this.#waitNoMore(), patienceMs);
+  }
+
+  /** What waited goes first. */
+  #waitNoMore(): void {
+    if (this.#patience === null) return;
+    clearTimeout(this.#patience);
+    this.#patience = null;
+    process.nextTick(() => this.#socket.uncork());
   }
 
   /** What is sent in one go is one write, which wakes the other side once. */

@@ -20,9 +20,19 @@ export interface AnswerPorts {
   readonly pause: (ms: number) => Promise<void>;
   readonly now: () => number;
   /** What the kernel knows of who would read what is typed; null: nothing. */
-  readonly reader: () => Promise<{ readonly waits: boolean; readonly echo: boolean | null } | null>;
+  readonly reader: () => Promise<Reader | null>;
+  /** An agent's input line is typed into only when its screen has been at rest for so long: one that is still at work may lose keys. */
+  readonly restMs: number;
   /** Whether somebody else's keys got in between. */
   readonly isDisturbed: () => boolean;
+}
+
+interface Reader {
+  /** It waits for keys, as far as is known. */
+  readonly waits: boolean;
+  /** It sleeps until keys come, so it has taken all that came before. */
+  readonly isDrained: boolean;
+  readonly echo: boolean | null;
 }
 
 export type PlayError =
@@ -172,6 +182,7 @@ async function goes(ports: AnswerPorts, before: Seen, fingerprint: string): Prom
 
 async function playTyped(ports: AnswerPorts, start: Asking, text: string, send: boolean): Promise<Played> {
   const { fingerprint, choices, input } = start.asked;
+  if (send && input === 'line') await rests(ports);
   const before = ports.look();
   if (ports.isDisturbed()) return err({ kind: 'disturbed' });
   if (!isAsking(before, fingerprint)) return err({ kind: 'gone' });
@@ -194,20 +205,69 @@ async function playTyped(ports: AnswerPorts, start: Asking, text: string, send: 
     if (isGone && choices.length > 0 && input === 'line' && reader?.waits !== true) return ok(undefined); // a single key was all it took
     return err({ kind: 'not-taken', detail: 'what was typed is not on the screen; it was not sent: attach and look' });
   }
-  if (reader?.waits === false) return ok(undefined); // it took the key at once: an Enter would answer what comes next
+  // It took the key at once: an Enter would answer what comes next. Words are not taken so: it is merely at work, painting them.
+  if (reader?.waits === false && choices.length > 0) return ok(undefined);
+  if (echoed && input === 'line') await rests(ports);
   const now = ports.look();
   if (echoed && !isShown(now)) return err({ kind: 'gone' });
   if (ports.isDisturbed()) return err({ kind: 'disturbed' });
   ports.confirms();
   ports.write(enter);
-  const moved = await until(ports, goneMs, (seen) => hasMoved(now, seen));
-  return moved ? ok(undefined) : err({ kind: 'not-taken', detail: 'it was sent, but nothing moved: attach and look' });
+  if (await isSent(ports, now, shown)) return ok(undefined);
+  // What was typed stands there as before, the program has taken all keys and waits: it lost this one.
+  const isLost = (): boolean => stands(now, ports.look(), shown) && isAsking(ports.look(), fingerprint);
+  if (!isLost() || ports.isDisturbed() || (await ports.reader())?.isDrained !== true) return notSent;
+  if (!isLost()) return notSent;
+  ports.write(enter);
+  return (await isSent(ports, now, shown)) ? ok(undefined) : notSent;
+}
+
+const notSent: Played = err({
+  kind: 'not-taken',
+  detail: 'it was sent, but the program did not take it: attach and look',
+});
+
+/** The screen moved, and not just around what was typed. */
+function isSent(ports: AnswerPorts, before: Seen, text: string): Promise<boolean> {
+  return until(ports, goneMs, (seen) => hasMoved(before, seen) && !stands(before, seen, text));
+}
+
+/**
+ * Whether what was typed still waits to be sent: it ends at the cursor as before; or, where a program draws a cursor of its own, its
+ * row still stands between the same rows. Once sent it may be shown in the conversation, but not in the frame of the input line.
+ */
+function stands(before: Seen, seen: Seen, text: string): boolean {
+  if (standsAtCursor(before, text)) return standsAtCursor(seen, text);
+  const typedAt = before.lines.findLastIndex((line) => text !== '' && line.includes(text));
+  if (typedAt < 0) return false;
+  const frame = frameOf(before.lines, typedAt);
+  return seen.lines.some((line, row) => line.includes(text) && frameOf(seen.lines, row) === frame);
+}
+
+/** A row with the one above it, the one below it, and the beginning of the next. */
+function frameOf(lines: readonly string[], row: number): string {
+  const [above = '', own = '', below = '', next = ''] = lines.slice(Math.max(0, row - 1), row + 3);
+  return [above, own, below, next.slice(0, 4)].map((line) => calm(line)).join('\n');
+}
+
+/** Resolves once the screen has been at rest for a while, or after some seconds of movement. */
+async function rests(ports: AnswerPorts): Promise<void> {
+  let last = ports.look();
+  let since = ports.now();
+  await until(ports, stepMs, (seen) => {
+    if (textMoved(last, seen)) since = ports.now();
+    last = seen;
+    return ports.now() - since >= ports.restMs;
+  });
+}
+
+function standsAtCursor({ cursor: { row, col }, lines }: Seen, text: string): boolean {
+  return text !== '' && (lines[row] ?? '').slice(0, col).trimEnd().endsWith(text.trimEnd());
 }
 
 /** The typed text ends where the cursor stands, or is somewhere on a screen where it was not. */
 function showsTyped(before: Seen, seen: Seen, text: string): boolean {
-  const { row, col } = seen.cursor;
-  if ((seen.lines[row] ?? '').slice(0, col).trimEnd().endsWith(text.trimEnd())) return hasMoved(before, seen);
+  if (standsAtCursor(seen, text)) return hasMoved(before, seen);
   const count = (lines: readonly string[]): number => lines.filter((line) => line.includes(text)).length;
   return count(seen.lines) > count(before.lines);
 }

@@ -9,7 +9,7 @@ interface ProcessFacts {
 
 /** Start time of a process in clock ticks since boot (field 22 of /proc/PID/stat); '' where that is not known. */
 export function readPidStart(pid: number): string {
-  return readProcess(pid)?.start ?? '';
+  return fieldsOf(pid)?.[19] ?? '';
 }
 
 /** Whether the process that had this pid and start time still lives; without a start time the pid alone decides. */
@@ -41,13 +41,25 @@ export function signalPid(pid: number, signal: NodeJS.Signals | 0): boolean {
   }
 }
 
+/** What `readSessions` found in this turn of the event loop. */
+let sessions: Map<number, ProcessFacts[]> | null = null;
+
+/** Reading all of /proc takes ten milliseconds or more: whoever ends many sessions at once looks once. */
 function readSession(leader: number): ProcessFacts[] | null {
   if (process.platform !== 'linux') return null;
+  if (sessions === null) {
+    sessions = readSessions();
+    setImmediate(() => (sessions = null));
+  }
+  return sessions.get(leader) ?? [];
+}
+
+function readSessions(): Map<number, ProcessFacts[]> {
   const pids = readdirSync('/proc').filter((name) => name.charCodeAt(0) >= 48 && name.charCodeAt(0) <= 57);
-  return pids.flatMap((pid) => {
-    const facts = readProcess(Number(pid));
-    return facts !== null && facts.session === leader ? [facts] : [];
-  });
+  return Map.groupBy(
+    pids.map((pid) => readProcess(Number(pid))).filter((facts) => facts !== null),
+    ({ session }) => session,
+  );
 }
 
 const statBuffer = Buffer.allocUnsafe(4_096);
@@ -62,13 +74,19 @@ function readStat(pid: number): string {
   }
 }
 
-function readProcess(pid: number): ProcessFacts | null {
+/** What follows the name, which may hold spaces; the state comes first. */
+function fieldsOf(pid: number): string[] | null {
   try {
     const stat = readStat(pid);
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' '); // the name may hold spaces; the state comes first
-    if (fields[0] === 'Z') return null;
-    return { pid, group: Number(fields[2]), session: Number(fields[3]), start: fields[19] ?? '' };
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   } catch {
     return null;
   }
+}
+
+/** Null for one that has ended, waited for or not. */
+function readProcess(pid: number): ProcessFacts | null {
+  const fields = fieldsOf(pid);
+  if (fields === null || fields[0] === 'Z') return null;
+  return { pid, group: Number(fields[2]), session: Number(fields[3]), start: fields[19] ?? '' };
 }

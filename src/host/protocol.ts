@@ -71,6 +71,8 @@ export interface SpawnRequest {
   readonly agent?: SpawnedAgent;
   /** Questions that are answered without a person, by explicit rules of the config or the task. */
   readonly answers?: readonly AnswerRule[];
+  /** A limit whose end is shown is waited for, and no person asked (`on_rate_limit = "wait"`). */
+  readonly waitsForLimits?: boolean;
   readonly recording: { readonly path: string; readonly maxBytes: number; readonly title: string };
 }
 
@@ -82,6 +84,8 @@ export interface SpawnedAgent {
   readonly hookToken?: string;
   /** `[[agents.NAME.rules]]` of the config as they stand there; they go before those that cis knows. */
   readonly rules?: unknown;
+  /** What is typed to make it go on after a limit has ended. */
+  readonly goOn?: string;
   /** How choices are selected on its screens. */
   readonly answering?: { readonly axis: 'vertical' | 'horizontal'; readonly digits: boolean };
 }

@@ -1,14 +1,11 @@
-import { closeSync, constants, openSync, readSync, writeSync } from 'node:fs';
-import { constants as os } from 'node:os';
+import { closeSync, readSync, writeSync } from 'node:fs';
 import { ReadStream } from 'node:tty';
-import { nativePty, spawnHelper } from './native-pty.ts';
-
-/** How a process ended, as the kernel says. */
-export type ProcessEnd =
-  | { readonly kind: 'exited'; readonly code: number }
-  | { readonly kind: 'signalled'; readonly signal: string };
+import { nativePty } from './native-pty.ts';
+import type { ProcessEnd } from './spawn-order.ts';
+import type { Spawner } from './spawner.ts';
 
 export interface PtyOptions {
+  readonly spawner: Spawner;
   readonly file: string;
   readonly args: readonly string[];
   readonly env: Readonly<Record<string, string>>;
@@ -16,16 +13,19 @@ export interface PtyOptions {
   readonly umask: number;
   readonly cols: number;
   readonly rows: number;
+  /** Called once, before the first byte. */
+  readonly onStarted?: (pid: number, pidStart: string) => void;
   readonly onData: (bytes: Buffer) => void;
   /** Called once, after the last byte: the process has ended and its terminal is closed. */
   readonly onEnd: (end: ProcessEnd) => void;
 }
 
 export interface Pty {
-  readonly pid: number;
   /** False when the child has not read for so long that nothing more is kept for it. */
   write(bytes: Uint8Array): boolean;
   resize(cols: number, rows: number): void;
+  /** A person is going to type: erasing a character is to erase all of its bytes. */
+  expectTyping(): void;
   pause(): void;
   resume(): void;
 }
@@ -38,27 +38,34 @@ const maxInputBytes = 4 * 1024 * 1024;
 const inputRetryMs = 5;
 
 /**
- * Starts a program on a new terminal. We keep its near side open until the program has exited, so that one which closes its
- * terminal and lives on (or opens it again) keeps it.
+ * Starts a program on a new terminal. We keep its far side open, too, until the program has exited, so that one which closes its
+ * terminal and lives on (or opens it again) keeps it. Throws when there is no terminal to be had.
  */
 export function openPty(options: PtyOptions): Pty {
-  let exit: ProcessEnd | null = null;
-  const child = fork(options, (code, signal) => {
-    exit = signal === 0 ? { kind: 'exited', code } : { kind: 'signalled', signal: signalName(signal) };
-    finish();
+  const { file, args, env, cwd, umask, cols, rows } = options;
+  const { master, slave: farSide, pty: tty } = nativePty.open(cols, rows);
+  const stream = new ReadStream(master, {
+    onread: {
+      buffer: readBuffer,
+      callback(size) {
+        lastByteAt = performance.now();
+        options.onData(Buffer.from(readBuffer.subarray(0, readOn(master, size))));
+        return true;
+      },
+    },
   });
-  const nearSide = openSync(child.pty, constants.O_RDWR | constants.O_NOCTTY);
-  const stream = new ReadStream(child.fd);
+  let end: ProcessEnd | null = null;
   let closed = false;
   let lastByteAt = 0;
-  const input = openInput(child.fd);
+  const input = openInput(master);
 
-  /** Whatever the stream holds back comes first, then what is still in the kernel, then the near side goes. */
-  function finish(): void {
+  /** Whatever the stream holds back comes first, then what is still in the kernel, then the far side goes. */
+  function finish(how: ProcessEnd): void {
+    end = how;
     stream.resume();
     setImmediate(() => {
-      if (!closed) drain(child.fd, options.onData);
-      closeSync(nearSide);
+      if (!closed) drain(master, options.onData);
+      closeSync(farSide);
       lastByteAt = performance.now();
       waitForLeftovers();
     });
@@ -71,41 +78,54 @@ export function openPty(options: PtyOptions): Pty {
     else setTimeout(waitForLeftovers, leftoverGraceMs - quietMs + 1);
   }
 
-  stream.on('data', (bytes: Buffer) => {
-    lastByteAt = performance.now();
-    options.onData(bytes);
-  });
+  stream.pause();
   stream.on('error', () => {}); // EIO is how Linux says that nobody holds the other side; 'close' follows
   stream.on('close', () => {
     closed = true;
     input.close();
-    if (exit !== null) options.onEnd(exit);
+    if (end !== null) options.onEnd(end);
   });
+  options.spawner.start(
+    { tty, file, args, env, cwd, umask },
+    {
+      started(pid, pidStart) {
+        options.onStarted?.(pid, pidStart);
+        stream.resume();
+      },
+      ended: finish,
+    },
+  );
   return {
-    pid: child.pid,
     write: (bytes) => !closed && input.write(bytes),
     resize: (cols, rows) => {
-      if (!closed) nativePty.resize(child.fd, cols, rows);
+      if (!closed) nativePty.resize(master, cols, rows);
     },
-    pause: () => void (exit === null && stream.pause()),
+    expectTyping() {
+      const order = { tty, file: '/bin/sh', args: ['-c', 'stty iutf8 2>/dev/null'], env, cwd: '/', umask };
+      if (end === null) options.spawner.start(order, { started: () => {}, ended: () => {} });
+    },
+    pause: () => void (end === null && stream.pause()),
     resume: () => void stream.resume(),
   };
 }
 
-function fork(options: PtyOptions, onExit: (code: number, signal: number) => void): ReturnType<typeof nativePty.fork> {
-  const env = Object.entries(options.env).map(([name, value]) => `${name}=${value}`);
-  const ours = process.umask(options.umask);
-  try {
-    const { file, args, cwd, cols, rows } = options;
-    return nativePty.fork(file, args, env, cwd, cols, rows, -1, -1, true, spawnHelper, onExit);
-  } finally {
-    process.umask(ours);
+/** One for all terminals: what is read is copied at once. The stream alone would take 64 KiB for each read of 4, for the collector. */
+const readBuffer = Buffer.allocUnsafe(32 * 1024);
+/** A terminal gives 4095 bytes at most; when it gave that many, there are more as a rule. */
+const fullRead = 4095;
+
+/** Reads on behind the first `size` bytes of the buffer, which the stream has read, and gives how many there are. */
+function readOn(fd: number, size: number): number {
+  let read = size;
+  while (read >= fullRead && size <= readBuffer.length - fullRead) {
+    read = tryRead(fd, readBuffer, size);
+    size += read;
   }
+  return size;
 }
 
 /** A process left behind may write without end; of what is in the kernel, this is far more than it keeps. */
 const maxDrainBytes = 1024 * 1024;
-const drainBuffer = Buffer.allocUnsafe(64 * 1024);
 
 /**
  * Reads all that is in the kernel. The stream cannot: libuv takes the first short read of a terminal that was hung up for its
@@ -113,19 +133,19 @@ const drainBuffer = Buffer.allocUnsafe(64 * 1024);
  */
 function drain(fd: number, onData: (bytes: Buffer) => void): void {
   for (let drained = 0; drained < maxDrainBytes;) {
-    const read = tryRead(fd, drainBuffer);
+    const read = tryRead(fd, readBuffer, 0);
     if (read === 0) return;
     drained += read;
-    onData(Buffer.from(drainBuffer.subarray(0, read)));
+    onData(Buffer.from(readBuffer.subarray(0, read)));
   }
 }
 
 /** The last read of every session fails, and a stack trace is most of what that costs. */
-function tryRead(fd: number, buffer: Buffer): number {
+function tryRead(fd: number, buffer: Buffer, offset: number): number {
   const limit = Error.stackTraceLimit;
   Error.stackTraceLimit = 0;
   try {
-    return readSync(fd, buffer);
+    return readSync(fd, buffer, offset, buffer.length - offset, null);
   } catch {
     return 0; // EAGAIN: nothing more; EIO: nobody is there
   } finally {
@@ -180,8 +200,4 @@ function tryWrite(fd: number, bytes: Buffer): number {
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === 'EAGAIN' ? 0 : bytes.length;
   }
-}
-
-function signalName(number: number): string {
-  return Object.entries(os.signals).find(([, value]) => value === number)?.[0] ?? `SIG${number}`;
 }

@@ -1,7 +1,8 @@
 import { closeSync, fstatSync, openSync, readSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { makePrivateDir } from '../config/private-dir.ts';
-import { encodeBytes, splitUtf8, type CastHeader } from './cast.ts';
+import { castLine } from './cast-line.ts';
+import { encodeBytes, splitUtf8, standForThemselves, type CastHeader } from './cast.ts';
 import { writeWhole } from './journal.ts';
 
 export interface RecordingOptions {
@@ -45,7 +46,7 @@ export function openRecording(options: RecordingOptions): Recording {
     const bytes = waiting.length === 1 ? (waiting[0] ?? Buffer.alloc(0)) : Buffer.concat(waiting);
     const end = whole ? bytes.length : splitUtf8(bytes);
     waiting = end === bytes.length ? [] : [bytes.subarray(end)];
-    if (end > 0) file.append(waitingAt, 'o', encodeBytes(bytes.subarray(0, end)), end);
+    if (end > 0) file.append(waitingAt, 'o', encode(bytes.subarray(0, end)), end);
   }
 
   return {
@@ -55,11 +56,11 @@ export function openRecording(options: RecordingOptions): Recording {
     },
     resize(cols, rows) {
       flush(false);
-      file.append(now(), 'r', `${cols}x${rows}`, 0);
+      file.append(now(), 'r', Buffer.from(`${cols}x${rows}`), 0);
     },
     mark(text) {
       flush(false);
-      file.append(now(), 'm', text, 0);
+      file.append(now(), 'm', Buffer.from(text), 0);
     },
     flush: () => flush(false),
     close() {
@@ -70,7 +71,7 @@ export function openRecording(options: RecordingOptions): Recording {
 }
 
 interface CastFile {
-  append(at: number, kind: 'o' | 'r' | 'm', data: string, dataBytes: number): void;
+  append(at: number, kind: 'o' | 'r' | 'm', data: Buffer, dataBytes: number): void;
   close(at: number): number;
 }
 
@@ -97,7 +98,7 @@ function openCastFile(options: RecordingOptions): CastFile {
     hasBegun = true;
     guarded(() => {
       head = openHead(options.path);
-      appendTo(head, `${JSON.stringify(options.header)}\n`, 0);
+      appendTo(head, Buffer.from(`${JSON.stringify(options.header)}\n`), 0);
     });
   }
 
@@ -137,8 +138,8 @@ function openCastFile(options: RecordingOptions): CastFile {
       if (!hasBegun) begin();
       if (head === null) return;
       guarded(() => {
-        const line = `[${at.toFixed(6)}, "${kind}", ${JSON.stringify(data)}]\n`;
-        const piece = pieceFor(Buffer.byteLength(line));
+        const line = castLine(at, kind, data);
+        const piece = pieceFor(line.length);
         if (piece !== null) appendTo(piece, line, dataBytes);
       });
     },
@@ -146,7 +147,7 @@ function openCastFile(options: RecordingOptions): CastFile {
       guarded(() => {
         const whole = head;
         if (whole === null) return;
-        if (dropped > 0) appendTo(whole, droppedMarker(at, dropped), 0);
+        if (dropped > 0) appendTo(whole, Buffer.from(droppedMarker(at, dropped)), 0);
         for (const tail of tails) copyPiece(tail, whole);
         for (const piece of [whole, ...tails]) closeSync(piece.fd);
         for (const tail of tails) rmSync(tail.path, { force: true });
@@ -156,6 +157,10 @@ function openCastFile(options: RecordingOptions): CastFile {
       return dropped;
     },
   };
+}
+
+function encode(bytes: Buffer): Buffer {
+  return standForThemselves(bytes) ? bytes : Buffer.from(encodeBytes(bytes));
 }
 
 /** A recording of that name is of an attempt which certainly did not begin: it is replaced. */
@@ -179,10 +184,9 @@ function openPiece(path: string): Piece {
   return { path, fd: openSync(path, 'wx+', 0o600), size: 0, dataBytes: 0 };
 }
 
-function appendTo(piece: Piece, line: string, dataBytes: number): void {
-  const bytes = Buffer.from(line);
-  writeWhole(piece.fd, bytes, piece.size);
-  piece.size += bytes.length;
+function appendTo(piece: Piece, line: Buffer, dataBytes: number): void {
+  writeWhole(piece.fd, line, piece.size);
+  piece.size += line.length;
   piece.dataBytes += dataBytes;
 }
 

@@ -1,8 +1,10 @@
 import { createRequire } from 'node:module';
-import type { Terminal as HeadlessTerminal } from '@xterm/headless';
+import type { IDisposable, Terminal as HeadlessTerminal } from '@xterm/headless';
 import type { ScreenText } from './protocol.ts';
-import { fold, unfold } from './fold.ts';
+import { fold, isWhole } from './fold.ts';
 import { readScreen, renderRepaint } from './repaint.ts';
+import { openSpareTerminals } from './spare-terminals.ts';
+import { withoutScrolledAway } from './scrolled-away.ts';
 import { coreOf } from './xterm-core.ts';
 
 const require = createRequire(import.meta.url);
@@ -18,6 +20,19 @@ export function writeNow(terminal: HeadlessTerminal, bytes: Uint8Array | string)
   coreOf(terminal).writeSync(bytes);
 }
 
+/**
+ * Gives a terminal another size. Where wrapped lines were in one without scrollback, xterm then believes in rows above the first,
+ * and throws at the next line that scrolls.
+ */
+export function resizeNow(terminal: HeadlessTerminal, cols: number, rows: number): void {
+  terminal.resize(cols, rows);
+  const { normal, alt } = coreOf(terminal).buffers;
+  for (const buffer of [normal, alt]) {
+    buffer.ybase = Math.min(buffer.ybase, Math.max(0, buffer.lines.length - rows));
+    buffer.ydisp = Math.min(buffer.ydisp, buffer.ybase);
+  }
+}
+
 /** Output kept as bytes before it is fed into a screen: few sessions are ever looked at, and many print less than this. */
 const maxPendingBytes = 256 * 1024;
 /** Fed in one go, about a millisecond, so that other sessions' keystrokes are not held up. */
@@ -25,8 +40,10 @@ const sliceBytes = 32 * 1024;
 /** A session that nobody looks at and that is quiet keeps at most this much. */
 const maxRestingBytes = 48 * 1024;
 
+const terminals = openSpareTerminals((cols, rows) => newTerminal(cols, rows, 0));
+
 type Pending =
-  | { readonly kind: 'output'; readonly bytes: Buffer }
+  | { readonly kind: 'output'; readonly bytes: Buffer; readonly isPlain: boolean }
   | { readonly kind: 'size'; cols: number; rows: number };
 
 /**
@@ -35,20 +52,22 @@ type Pending =
  */
 export class Screen {
   #live: HeadlessTerminal | null = null;
-  #folded: Buffer | null = null;
+  #folded: Uint8Array | null = null;
   readonly #cols: number;
   readonly #rows: number;
   #pending: Pending[] = [];
   #pendingBytes = 0;
   #reply: ((text: string) => void) | null = null;
+  #listening: IDisposable | null = null;
 
   constructor(cols: number, rows: number) {
     this.#cols = cols;
     this.#rows = rows;
   }
 
-  add(bytes: Buffer): void {
-    this.#pending.push({ kind: 'output', bytes });
+  /** `isPlain`: it does no more than print, colour and go on to the next line. */
+  add(bytes: Buffer, isPlain: boolean): void {
+    this.#pending.push({ kind: 'output', bytes, isPlain });
     this.#pendingBytes += bytes.length;
     if (this.#pending.length > 64) this.#joinPending();
   }
@@ -57,8 +76,10 @@ export class Screen {
     this.#pending.push({ kind: 'size', cols, rows });
   }
 
-  /** Whether more waits than may be kept: the session should read no more until `catchUp` says that it is done. */
-  get isBehind(): boolean {
+  /** Keeps what waits within bounds; true while more waits than may be kept: the session should read no more until the next call. */
+  catchUp(): boolean {
+    if (this.#pendingBytes > maxPendingBytes) this.#dropScrolledAway();
+    if (this.#pendingBytes > maxPendingBytes) this.#feed();
     return this.#pendingBytes > maxPendingBytes;
   }
 
@@ -68,18 +89,18 @@ export class Screen {
   }
 
   /** Feeds one slice of what waits; true when nothing waits any more. */
-  catchUp(): boolean {
+  #feed(): boolean {
     let fed = 0;
     while (fed < sliceBytes) {
       const next = this.#pending.shift();
       if (next === undefined) return true;
       if (next.kind === 'size') {
-        this.#terminal().resize(next.cols, next.rows);
+        resizeNow(this.#terminal(), next.cols, next.rows);
         continue;
       }
       const slice = next.bytes.subarray(0, sliceBytes - fed);
       if (slice.length < next.bytes.length) {
-        this.#pending.unshift({ kind: 'output', bytes: next.bytes.subarray(slice.length) });
+        this.#pending.unshift({ ...next, bytes: next.bytes.subarray(slice.length) });
       }
       writeNow(this.#terminal(), slice);
       this.#pendingBytes -= slice.length;
@@ -90,7 +111,7 @@ export class Screen {
 
   /** The terminal as it is after every byte so far. */
   view(): HeadlessTerminal {
-    while (!this.catchUp());
+    while (!this.#feed());
     return this.#terminal();
   }
 
@@ -117,31 +138,57 @@ export class Screen {
     const terminal = this.view();
     const folded = fold(terminal);
     if (folded === null || folded.length > maxRestingBytes) return;
+    this.#giveBack(folded);
+  }
+
+  /** The session has ended, and nobody will look any more. */
+  close(): void {
+    this.#pending = [];
+    this.#pendingBytes = 0;
+    if (this.#live !== null && isWhole(this.#live)) this.#giveBack(null);
+  }
+
+  #giveBack(folded: Uint8Array | null): void {
+    const terminal = this.#live;
     this.#folded = folded;
     this.#live = null;
-    terminal.dispose();
+    this.#listening?.dispose();
+    if (terminal !== null) terminals.giveBack(terminal);
   }
 
   #terminal(): HeadlessTerminal {
     if (this.#live !== null) return this.#live;
-    const open = (cols: number, rows: number): HeadlessTerminal => newTerminal(cols, rows, 0);
-    const terminal = this.#folded === null ? open(this.#cols, this.#rows) : unfold(this.#folded, open);
-    terminal.onData((text) => this.#reply?.(text));
+    const terminal = terminals.take(this.#cols, this.#rows, this.#folded);
+    this.#listening = terminal.onData((text) => this.#reply?.(text));
     this.#live = terminal;
     this.#folded = null;
     return terminal;
   }
 
+  #dropScrolledAway(): void {
+    this.#joinPending();
+    const [only] = this.#pending;
+    if (only?.kind !== 'output' || !only.isPlain || this.#pending.length > 1) return;
+    const less = withoutScrolledAway(this.#terminal(), only.bytes);
+    if (less === null) return;
+    this.#pending = [{ ...only, bytes: less }];
+    this.#pendingBytes = less.length;
+  }
+
   #joinPending(): void {
     const joined: Pending[] = [];
     let run: Buffer[] = [];
+    let isPlain = true;
     const close = (): void => {
-      if (run.length > 0) joined.push({ kind: 'output', bytes: Buffer.concat(run) });
+      if (run.length > 0) joined.push({ kind: 'output', bytes: Buffer.concat(run), isPlain });
       run = [];
+      isPlain = true;
     };
     for (const next of this.#pending) {
-      if (next.kind === 'output') run.push(next.bytes);
-      else {
+      if (next.kind === 'output') {
+        run.push(next.bytes);
+        isPlain &&= next.isPlain;
+      } else {
         close();
         joined.push(next);
       }

@@ -6,6 +6,7 @@ import { Host } from './host.ts';
 import { takeLock } from './lock.ts';
 import { hostPaths, openPrivateDir, type HostPaths } from './paths.ts';
 import { servePeer } from './peer.ts';
+import type { Spawner } from './spawner.ts';
 import { version } from './version.ts';
 
 export interface ServeOptions {
@@ -13,6 +14,7 @@ export interface ServeOptions {
   readonly major: number;
   /** Ends after so long without a session and without a connection. */
   readonly idleMs: number;
+  readonly spawner: Spawner;
   /** Called once clients can connect, to this host or to another one that was faster. */
   readonly onReady: () => void;
 }
@@ -41,6 +43,7 @@ export async function serveHost(options: ServeOptions): Promise<Result<void, Ser
     home: options.home,
     version,
     socket: paths.socket,
+    spawner: options.spawner,
     onQuiet: () => idle.restart(),
     onStop: () => ended.resolve(),
   });

@@ -12,10 +12,10 @@ const defaultIdleMs = 60_000;
 const ownVariables = ['PATH', 'HOME', 'LANG', 'LC_ALL', 'TZ', 'XDG_RUNTIME_DIR', 'TMPDIR', 'NODE_COMPILE_CACHE'];
 
 /**
- * What forks must touch little memory between forks (bench/NOTES.md): no threads that collect or compile beside it, and a
- * nursery of 1 MiB. A quarter less CPU a session, and 11 MB less memory.
+ * A nursery of 1 MiB and no threads beside it: 11 MB less memory. Flags that change how code is compiled (`--single-threaded`,
+ * `--no-opt`) make Node compile its own code at each start, 8 ms (bench/NOTES.md).
  */
-const smallEngine = ['--single-threaded', '--max-semi-space-size=1'];
+const smallEngine = ['--v8-pool-size=0', '--max-semi-space-size=1'];
 
 /** Starts the host of a home in the background; resolves when it can be connected to. It ends after `idleMs` without session and client. */
 export async function startHost(

@@ -9,9 +9,10 @@ import type { ScreenInput } from '../monitor/look.ts';
 import { openMonitor, type Monitor } from '../monitor/open-monitor.ts';
 import { parseRules } from '../monitor/parse-rules.ts';
 import { readLook } from '../monitor/render.ts';
-import { agentNames } from '../monitor/rules/agents.ts';
+import { agentNames } from '../monitor/coding-agents.ts';
 import type { HookWitness, Verdict } from '../monitor/verdict.ts';
 import { witnessOf } from './hook-witness.ts';
+import { callAt, graceMs, planLimit } from './limit-wait.ts';
 import { playAnswer, type AnswerPorts, type PlayError, type Seen } from './play-answer.ts';
 import type { HostError, JournalEvent, VerdictNote, Why } from './protocol.ts';
 import type { Screen } from './screen.ts';
@@ -47,12 +48,16 @@ interface Watched {
   turnDone: boolean;
   /** The answer that was confirmed and is not seen to be taken yet. */
   confirmed: GivenAnswer | null;
+  /** Ends the waiting for a limit. */
+  stopWaiting: () => void;
   /** Answers are given one after the other. */
   turn: Promise<unknown>;
 }
 
 /** A person who typed so recently is in the middle of it. */
 const typingMs = 3_000;
+/** An agent's screen that has not moved for so long takes keys. */
+const restMs = 300;
 const historyLength = 20;
 const whyRows = 24;
 /** A hook that says that the turn is done while the screen still asks is believed only if the screen stops asking. */
@@ -71,11 +76,12 @@ export class Watch {
   constructor(ports: WatchPorts) {
     this.#ports = ports;
     this.#monitor = openMonitor<Session>({
-      clock: { now: Date.now, after },
+      clock: wallClock,
       readScreen: (session) => this.#read(session),
       rulesOf: (session) => this.#rulesOf(session),
       readKernel: (session) => readWitness(session.pid),
       onVerdict: (session, verdict, before) => this.#onVerdict(session, verdict, before),
+      onTurnOver: (session, rule) => this.#onTurnOver(session, rule),
     });
   }
 
@@ -93,6 +99,7 @@ export class Watch {
       report: null,
       turnDone: false,
       confirmed: null,
+      stopWaiting: () => {},
       turn: Promise.resolve(),
     });
     this.#monitor.add(session);
@@ -111,6 +118,7 @@ export class Watch {
 
   forget(session: Session): void {
     this.#monitor.exited(session);
+    this.#sessions.get(session)?.stopWaiting();
     this.#sessions.delete(session);
   }
 
@@ -121,7 +129,7 @@ export class Watch {
     if (report.kind === 'turn-done') watched.report = report;
     if (report.kind === 'working') watched.turnDone = false;
     const witness = witnessOf(report, Date.now());
-    if (witness === null) return;
+    if (witness === null) return this.#monitor.heard(session);
     watched.hook = witness;
     const wasAsking = watched.block !== null;
     this.#monitor.hook(session, witness);
@@ -194,8 +202,14 @@ export class Watch {
       this.#end(watched);
     }
     if (verdict.kind === 'blocked') this.#open(watched, verdict);
-    if (verdict.kind === 'done' && session.agent !== undefined && session.agent.hookToken === undefined)
-      this.#finishTurn(watched, verdict.rule);
+  }
+
+  /** A hook that never spoke, or not of this: the screen is second. */
+  #onTurnOver(session: Session, rule: string): void {
+    const watched = this.#sessions.get(session);
+    if (watched === undefined || !session.isRunning || session.agent === undefined) return;
+    session.mark(`cis: the turn is over (${rule})`);
+    this.#finishTurn(watched, rule);
   }
 
   #open(watched: Watched, verdict: Extract<Verdict, { kind: 'blocked' }>): void {
@@ -205,13 +219,37 @@ export class Watch {
     if (isNew) watched.blocks += 1;
     watched.episode = verdict.episode;
     watched.turnDone = false;
-    const block = blockOf(blockId(session.id, watched.blocks), verdict.asked, verdict.since, () =>
+    const asked = blockOf(blockId(session.id, watched.blocks), verdict.asked, verdict.since, () =>
       this.#lastRow(session),
     );
+    const waits = session.waitsForLimits && asked.kind === 'rate-limit' && asked.until !== undefined;
+    const block: Block = waits ? { ...asked, waits } : asked;
+    this.#show(watched, block);
+    if (waits) this.#waitForLimit(watched, block);
+    else if (verdict.seen) this.#answerByRule(watched, block);
+  }
+
+  #show(watched: Watched, block: Block): void {
     watched.block = block;
-    session.block(block);
-    this.#ports.journal(session, { kind: 'blocked', block });
-    if (verdict.seen) this.#answerByRule(watched, block);
+    watched.session.block(block);
+    this.#ports.journal(watched.session, { kind: 'blocked', block });
+  }
+
+  /** Nobody is asked: when the limit has ended the program goes on, by itself or told so. What cannot be told so is asked after all. */
+  #waitForLimit(watched: Watched, block: Block): void {
+    watched.stopWaiting();
+    const plan = planLimit(block, watched.session.agent?.goOn ?? null);
+    const source = { by: 'on_rate_limit', via: 'rule' } as const;
+    const act = async (): Promise<void> => {
+      if (watched.block?.id !== block.id) return;
+      const { fingerprint } = block;
+      const given = plan === null ? null : { block: block.id, fingerprint, answer: plan.answer, source };
+      const taken = given !== null && (await this.answer(watched.session, given)).ok;
+      const { waits: _, ...asked } = block;
+      if (!taken && watched.block?.id === block.id) this.#show(watched, asked);
+    };
+    if (plan?.when === 'now') return void act();
+    watched.stopWaiting = callAt(wallClock, (block.until ?? 0) + graceMs, () => void act());
   }
 
   #lastRow(session: Session): string {
@@ -233,6 +271,7 @@ export class Watch {
   #close(watched: Watched, answer: Answer | null, source: AnswerSource): void {
     const { block, session } = watched;
     if (block === null) return;
+    watched.stopWaiting();
     watched.block = null;
     watched.ended.set(block.id, answer === null ? null : source);
     session.block(null);
@@ -271,7 +310,8 @@ export class Watch {
       watched.confirmed = given;
       if (watched.block?.id === block.id) this.#end(watched); // else the monitor saw it go before we did
       const verdict = this.#monitor.verdict(session);
-      if (verdict?.kind === 'blocked' && verdict.episode === episode) this.#monitor.answered(session);
+      const isStill = verdict?.kind === 'blocked' && verdict.episode === episode;
+      if (isStill || verdict?.kind !== 'blocked') this.#monitor.answered(session, isNo(given.answer, block));
       return ok(undefined);
     } finally {
       watched.confirmed = null;
@@ -287,13 +327,14 @@ export class Watch {
       pause: (ms) => new Promise((resolve) => void setTimeout(resolve, ms)),
       now: Date.now,
       isDisturbed: () => session.typedAt > startedAt,
+      restMs: session.agent === undefined ? 0 : restMs,
       reader: async () => {
         const witness = await readWitness(session.pid);
         if (witness === null || witness.foreground === 'unknown') return null;
         // An agent's own threads wait for its terminal in ways that the kernel shows as plain sleep.
         const sleeps = witness.foreground === 'sleeping' && session.agent !== undefined;
-        const waits = sleeps || witness.foreground === 'reading' || witness.foreground === 'polling';
-        return { waits, echo: witness.echo };
+        const isDrained = witness.foreground === 'reading' || witness.foreground === 'polling';
+        return { waits: sleeps || isDrained, isDrained, echo: witness.echo };
       },
     };
   }
@@ -331,6 +372,8 @@ function after(ms: number, call: () => void): () => void {
   const timer = setTimeout(call, ms);
   return () => clearTimeout(timer);
 }
+
+const wallClock = { now: Date.now, after };
 
 /** The modes of the terminal cost a process: they are asked for only where somebody may be waited for. */
 async function readWitness(pid: number): Promise<KernelWitness | null> {
@@ -387,6 +430,15 @@ function isFor(rule: AnswerRule, block: Block, session: Session): boolean {
   } catch {
     return false;
   }
+}
+
+const NO = /^(?:no|reject|deny|decline|cancel|don't|do not|abort|never|skip|stop|esc)\b|^n$/iu;
+
+/** Whether an answer refuses what was asked for; null: keys may mean anything. */
+function isNo(answer: Answer, block: Block): boolean | null {
+  if (answer.kind === 'choose') return NO.test(block.choices[answer.index]?.label ?? '');
+  if (answer.kind === 'text') return NO.test(answer.text.trim());
+  return answer.keys === '\u001b' ? true : null;
 }
 
 /** The choice of exactly that label; for a question without choices, the text. */

@@ -49,6 +49,7 @@ export interface XtermBuffers {
   readonly alt: XtermBuffer;
   readonly active: XtermBuffer;
   activateAltBuffer(): void;
+  activateNormalBuffer(): void;
 }
 
 export interface XtermBuffer {
@@ -63,7 +64,7 @@ export interface XtermBuffer {
   tabs: Record<number, boolean>;
   savedCharset: unknown;
   readonly savedCurAttrData: XtermAttributes;
-  readonly lines: { readonly length: number; get(index: number): XtermLine | undefined };
+  readonly lines: { length: number; get(index: number): XtermLine | undefined };
   fillViewportRows(): void;
 }
 

@@ -1,5 +1,6 @@
 import { err, ok, type Result } from '../domain/result.ts';
 import type { MatrixFailure } from './failure.ts';
+import type { Credentials } from './token.ts';
 
 export type JsonObject = Readonly<Record<string, unknown>>;
 
@@ -22,26 +23,42 @@ export interface Http {
 }
 
 /** Opens a thin client. The token travels in a header, never in an address. It never throws for what a network can do. */
-export function openHttp(homeserver: string, token: string | null): Http {
+export function openHttp(homeserver: string, credentials: Credentials): Http {
   const base = homeserver.replace(/\/+$/, '');
   return {
     homeserver: base,
     async json(request) {
-      const answer = await exchange(base, token, request);
+      const answer = await exchange(base, credentials, request);
       if (!answer.ok) return answer;
       return parseObject(new TextDecoder().decode(answer.value));
     },
     async bytes(request, maxBytes) {
-      return exchange(base, token, request, maxBytes);
+      return exchange(base, credentials, request, maxBytes);
     },
   };
 }
 
+/** A token that is no longer taken is renewed once, where it can be. */
 async function exchange(
+  base: string,
+  credentials: Credentials,
+  request: HttpRequest,
+  maxBytes = 256 * 1024 * 1024,
+): Promise<Result<Uint8Array, MatrixFailure>> {
+  if (credentials === null || typeof credentials === 'string') return attempt(base, credentials, request, maxBytes);
+  const token = credentials.current();
+  const first = await attempt(base, token, request, maxBytes);
+  if (first.ok || first.error.kind !== 'unauthorized') return first;
+  const renewed = await credentials.renew(token);
+  if (!renewed.ok) return renewed;
+  return renewed.value === null ? first : attempt(base, renewed.value, request, maxBytes);
+}
+
+async function attempt(
   base: string,
   token: string | null,
   request: HttpRequest,
-  maxBytes = 256 * 1024 * 1024,
+  maxBytes: number,
 ): Promise<Result<Uint8Array, MatrixFailure>> {
   const timeoutMs = request.timeoutMs ?? 30_000;
   const deadline = AbortSignal.timeout(timeoutMs);

@@ -11,12 +11,20 @@ export interface MadeRooms {
   readonly machineRoom: string | null;
 }
 
-/** Makes a room and, when it is encrypted, its companion for machine events, to which people are not invited. */
+/**
+ * Makes a room and, when it is encrypted, its companion for machine events. People are not invited there, but who is in the room may
+ * join it, as whoever follows runs by `cis` does.
+ */
 export async function makeRooms(rooms: Rooms, wish: NewRoom): Promise<Result<MadeRooms, MatrixFailure>> {
   const room = await rooms.create(wish);
   if (!room.ok) return room;
   if (!wish.encrypted) return ok({ room: room.value, machineRoom: null });
-  const machines = await rooms.create({ name: `${wish.name} (machines)`, encrypted: true, invite: [] });
+  const machines = await rooms.create({
+    name: `${wish.name} (machines)`,
+    encrypted: true,
+    invite: [],
+    membersOf: room.value,
+  });
   if (!machines.ok) return machines;
   const linked = await rooms.writeState(room.value, machineRoomState, '', { room_id: machines.value });
   return linked.ok ? ok({ room: room.value, machineRoom: machines.value }) : linked;

@@ -10,7 +10,15 @@ export function openMedia(http: Http): Media {
   return {
     upload: (bytes, contentType, options) => upload(http, bytes, contentType, options),
     download: (ref, maxBytes) => download(http, ref, maxBytes),
+    maxBytes: () => readLimit(http),
   };
+}
+
+async function readLimit(http: Http): Promise<Result<number | null, MatrixFailure>> {
+  const answer = await http.json({ method: 'GET', path: '/_matrix/client/v1/media/config' });
+  if (!answer.ok) return answer.error.kind === 'not-found' ? ok(null) : answer;
+  const limit = answer.value['m.upload.size'];
+  return ok(typeof limit === 'number' && limit > 0 ? limit : null);
 }
 
 async function upload(

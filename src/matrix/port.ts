@@ -97,6 +97,8 @@ export interface DrainOptions {
   readonly onTrouble?: (failure: MatrixFailure, retryInMs: number) => void;
   readonly onSent?: (row: OutboxRow, eventId: string) => void;
   readonly onParked?: (row: OutboxRow, reason: string) => void;
+  /** A room refuses us: its rows wait a minute, the others do not. */
+  readonly onHeld?: (room: string, failure: MatrixFailure) => void;
 }
 
 /** What the transport keeps; `bridge/` puts the database behind it. */
@@ -171,6 +173,8 @@ export interface NewRoom {
   readonly alias?: string;
   readonly encrypted: boolean;
   readonly invite: readonly string[];
+  /** Members of this room may join without an invitation. */
+  readonly membersOf?: string;
 }
 
 export interface RoomListing {
@@ -225,6 +229,8 @@ export interface Page {
 export interface Media {
   upload(bytes: Uint8Array, contentType: string, options: UploadOptions): Promise<Result<MediaRef, MatrixFailure>>;
   download(ref: MediaRef, maxBytes: number): Promise<Result<Uint8Array, MatrixFailure>>;
+  /** The largest file that the homeserver takes; null: it does not say. */
+  maxBytes(): Promise<Result<number | null, MatrixFailure>>;
 }
 
 export interface UploadOptions {

@@ -68,9 +68,17 @@ async function create(http: Http, room: NewRoom): Promise<Result<string, MatrixF
     visibility: 'private',
     invite: room.invite,
     power_level_content_override: { events: Object.fromEntries(guardedTypes.map((type) => [type, 50])) },
-    initial_state: room.encrypted ? [encryptionState] : [],
+    initial_state: [
+      ...(room.encrypted ? [encryptionState] : []),
+      ...(room.membersOf === undefined ? [] : [restrictedTo(room.membersOf)]),
+    ],
   };
   return textIn(await http.json({ method: 'POST', path: `${v3}/createRoom`, body, timeoutMs: 60_000 }), 'room_id');
+}
+
+function restrictedTo(room: string): JsonObject {
+  const allow = [{ type: 'm.room_membership', room_id: room }];
+  return { type: 'm.room.join_rules', state_key: '', content: { join_rule: 'restricted', allow } };
 }
 
 const encryptionState = {

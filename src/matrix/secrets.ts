@@ -13,6 +13,7 @@ import {
 import { dirname, join } from 'node:path';
 import { err, ok, type Result } from '../domain/result.ts';
 import { isObject, textOf } from './http.ts';
+import type { OAuthSession } from './oauth.ts';
 
 /** Files of `$CIS_HOME/matrix`, a directory only its owner may enter. */
 export interface MatrixFiles {
@@ -44,6 +45,8 @@ export interface Account {
   readonly userId: string;
   readonly deviceId: string;
   readonly accessToken: string;
+  /** Of a login by OAuth 2.0, whose access tokens are short-lived: what renews them. */
+  readonly oauth?: OAuthSession;
 }
 
 export function writeAccount(files: MatrixFiles, account: Account): void {
@@ -63,12 +66,28 @@ export function readAccount(files: MatrixFiles): Result<Account | null, string> 
         deviceId: textOf(raw['deviceId'], ''),
         accessToken: textOf(raw['accessToken'], ''),
       };
-      if (Object.values(account).every((value) => value !== '')) return ok(account);
+      const oauth = readOAuth(raw['oauth']);
+      const isWhole = Object.values(account).every((value) => value !== '') && oauth !== null;
+      if (isWhole) return ok(oauth === undefined ? account : { ...account, oauth });
     }
   } catch {
     // Said below.
   }
   return err(`${files.account} is damaged: log in again with 'cis matrix login'`);
+}
+
+/** Undefined: there is none; null: it is damaged. */
+function readOAuth(raw: unknown): OAuthSession | null | undefined {
+  if (raw === undefined) return undefined;
+  if (!isObject(raw)) return null;
+  const [clientId, tokenEndpoint, refreshToken] = [
+    textOf(raw['clientId'], ''),
+    textOf(raw['tokenEndpoint'], ''),
+    textOf(raw['refreshToken'], ''),
+  ] as const;
+  if (clientId === '' || tokenEndpoint === '' || refreshToken === '') return null;
+  const revocation = textOf(raw['revocationEndpoint'], '');
+  return { clientId, tokenEndpoint, refreshToken, revocationEndpoint: revocation === '' ? null : revocation };
 }
 
 /** Forgets the token; with `keys` also the device's keys, for a device that never comes back. */

@@ -16,6 +16,8 @@ export interface SendContext {
   readonly store: TransportStore;
   readonly crypto: RoomCrypto | null;
   readonly pause: Pause;
+  /** Rooms whose hold is over; whoever takes one out takes it away. */
+  readonly released: Set<string>;
   readonly now: () => number;
   readonly random: () => number;
 }
@@ -50,7 +52,7 @@ interface DrainMemory {
 export async function drain(context: SendContext, options: DrainOptions): Promise<Result<void, MatrixFailure>> {
   const memory: DrainMemory = { bucket: context.store.bucket(), failures: 0, held: new Map(), asked: new Set() };
   while (!options.signal.aborted) {
-    dropExpiredHolds(memory, context.now());
+    dropHolds(memory, context);
     const row = context.store.nextRow(new Set(memory.held.keys()));
     if (row === null) {
       if (options.untilEmpty === true) return emptied(memory);
@@ -73,7 +75,10 @@ function emptied(memory: DrainMemory): Result<void, MatrixFailure> {
   return held === undefined ? ok(undefined) : err(held.failure);
 }
 
-function dropExpiredHolds(memory: DrainMemory, now: number): void {
+function dropHolds(memory: DrainMemory, { now: clock, released }: SendContext): void {
+  for (const room of released) memory.held.delete(room);
+  released.clear();
+  const now = clock();
   for (const [room, hold] of memory.held) {
     if (hold.until <= now || hold.until > now + 2 * holdRoomMs) memory.held.delete(room);
   }
@@ -141,6 +146,7 @@ async function recover(
     }
     case 'forbidden':
       memory.held.set(row.room, { until: now + holdRoomMs, failure });
+      options.onHeld?.(row.room, failure);
       options.onTrouble?.(failure, holdRoomMs);
       return null;
     case 'too-large':

@@ -46,11 +46,17 @@ export async function follow(
   const pause = openPause();
   let failures = 0;
   while (!options.signal.aborted) {
-    const done = await syncOnce(context, handler, 30_000, options.signal);
+    let isEcho = false;
+    const look: BatchHandler = (batch) => {
+      isEcho = isOnlyEcho(batch);
+      return handler(batch);
+    };
+    const done = await syncOnce(context, look, 30_000, options.signal);
     if (options.signal.aborted) break;
     if (done.ok) {
       failures = 0;
       options.onSynced?.();
+      if (isEcho) await pause.wait(echoPauseMs, options.signal);
       continue;
     }
     if (!isPassing(done.error)) return done;
@@ -59,6 +65,15 @@ export async function follow(
     await pause.wait(waitMs, options.signal);
   }
   return ok(undefined);
+}
+
+/** While we send, each event of ours would be a sync of its own, which costs the server as much as the event does. */
+const echoPauseMs = 150;
+
+/** Nothing but what this device sent itself. */
+function isOnlyEcho({ events, deviceMessages, invites, left }: SyncBatch): boolean {
+  if (events.length === 0 || deviceMessages.length + invites.length + left.length > 0) return false;
+  return events.every(({ txnId }) => txnId !== null);
 }
 
 function waitAfter(failure: MatrixFailure, failures: number, random: number): number {
@@ -79,10 +94,9 @@ export async function syncOnce(
   const answer = await context.http.json({
     method: 'GET',
     path: '/_matrix/client/v3/sync',
-    // Synapse answers an initial sync from a two minutes old cache, by its parameters: a varied timeout avoids that.
     query: {
       filter: JSON.stringify(filter),
-      timeout: since === null ? 1 + Math.floor(context.random() * 1e9) : timeoutMs,
+      timeout: syncTimeout(context, since, timeoutMs),
       since: since ?? undefined,
     },
     timeoutMs: timeoutMs + 60_000,
@@ -90,6 +104,11 @@ export async function syncOnce(
   });
   if (!answer.ok) return answer;
   return takeAnswer(context, answer.value, since, handler, signal);
+}
+
+/** Synapse answers an initial sync from a two minutes old cache, by its parameters: a varied timeout avoids that; it answers at once anyway. */
+function syncTimeout({ random }: SyncContext, since: string | null, timeoutMs: number): number {
+  return since === null ? 1 + Math.floor(random() * 1e9) : timeoutMs;
 }
 
 /**
@@ -102,10 +121,11 @@ export async function look(
   timeoutMs: number,
   signal?: AbortSignal,
 ): Promise<Result<Look, MatrixFailure>> {
+  const from = since ?? context.store.since();
   const answer = await context.http.json({
     method: 'GET',
     path: '/_matrix/client/v3/sync',
-    query: { filter: JSON.stringify(filter), timeout: timeoutMs, since: since ?? context.store.since() ?? undefined },
+    query: { filter: JSON.stringify(filter), timeout: syncTimeout(context, from, timeoutMs), since: from ?? undefined },
     timeoutMs: timeoutMs + 60_000,
     signal,
   });

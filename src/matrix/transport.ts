@@ -20,6 +20,8 @@ export interface TransportParts {
 /** A transport, and the bell that tells its sender of new rows. */
 export interface WakeableTransport extends RoomTransport {
   wake(): void;
+  /** A room that refused us may be tried again at once, as after an invitation. */
+  release(room: string): void;
 }
 
 /** Puts one device together. Only one process at a time may have it: two would take each other's keys. */
@@ -28,7 +30,8 @@ export function openTransport(parts: TransportParts): WakeableTransport {
   const pause = openPause();
   const clocks = { now: Date.now, random: Math.random };
   const sync: SyncContext = { ...parts, ...clocks };
-  const send: SendContext = { ...parts, ...clocks, pause };
+  const released = new Set<string>();
+  const send: SendContext = { ...parts, ...clocks, pause, released };
   return {
     userId: parts.userId,
     deviceId: parts.deviceId,
@@ -40,6 +43,10 @@ export function openTransport(parts: TransportParts): WakeableTransport {
     read: (room, event) => readEvent(crypto, room, event),
     drain: (options) => drain(send, options),
     wake: () => pause.wake(),
+    release(room) {
+      released.add(room);
+      pause.wake();
+    },
     sendToDevices: (type, to, content) => sendToDevices(http, crypto, type, to, content),
     sendSealed: (type, to, content, txnId) => putToDevices(http, type, plainMessages(to, content), txnId),
     async close() {

@@ -12,27 +12,30 @@ export interface Buttons {
 const WORD =
   /^(?:\[[a-z]\] ?)?(?:yes|no|ok|okay|allow(?: (?:once|always|for .{1,20}|all.{0,20}))?|always(?: allow)?|approve(?: once| always| all)?|accept(?: all| edits?)?|reject(?: all)?|deny|decline|cancel|confirm|skip|continue|proceed|trust|don't trust|exit|quit|abort|retry|once|submit|back|next|save|discard|overwrite|run|apply|dismiss|ignore|help|finish|yes,? .{1,30}|no,? .{1,30})(?: \([^)]{1,12}\))?$/iu;
 const ANGLE = /<\s*([A-Za-z][\w' -]{0,24}?)\s*>/gu;
-const BRACKET = /\[\s+([A-Za-z][\w' -]{0,24}?)\s+\]/gu;
+/** Two or more of them on one row are buttons, whatever they say. */
+const CAPITAL = /^[A-Z][a-z]{1,11}$/u;
+const BRACKET = /\[<?\s+([A-Za-z][\w' -]{0,24}?)\s+>?\]/gu;
 
 /** Finds a row of buttons among the last rows. */
 export function findButtons(look: Look): Buttons | null {
   for (const line of look.text.slice(-5).toReversed()) {
     if (line.quote) continue;
     const at = look.lines.indexOf(line);
-    const drawn = [...line.text.matchAll(ANGLE)].map((match) => match[1] ?? '');
     const square = [...line.text.matchAll(BRACKET)].map((match) => match[1] ?? '');
-    const framed = drawn.length > 0 ? drawn : square;
-    const onlyFramed = line.text.replaceAll(ANGLE, '').replaceAll(BRACKET, '').trim() === '';
-    if (framed.length > 0 && onlyFramed && framed.every((word) => WORD.test(word)))
-      return found(look, line.row, at, framed);
+    const drawn = [...line.text.matchAll(ANGLE)].map((match) => match[1] ?? '');
+    const framed = square.length > 0 ? square : drawn;
+    const onlyFramed = line.text.replaceAll(BRACKET, '').replaceAll(ANGLE, '').trim() === '';
+    const areButtons =
+      framed.every((word) => WORD.test(word)) || (framed.length > 1 && framed.every((word) => CAPITAL.test(word)));
+    if (framed.length > 0 && onlyFramed && areButtons) return found(look, line.row, at, framed);
     const words = line.text
       .trim()
-      .split(/ {2,}|[│|]/u)
+      .split(/ {2,}|[│|]| \/ (?=[○●◯◉])/u)
       .map((word) => word.trim())
       .filter((word) => word !== '');
     const labels = [];
     for (const word of words) {
-      const label = word.replace(/^[❯›▶▸►→●◉>]\s*/u, '');
+      const label = word.replace(/^\/ /u, '').replace(/^[❯›▶▸►→●◉○◯>▌]\s*/u, '');
       if (!WORD.test(label)) break;
       labels.push(label);
     }

@@ -6,7 +6,7 @@ export interface ChoiceLine {
   readonly key: string | null;
   readonly keyKind: 'number' | 'letter' | 'trailing' | null;
   /** A radio button or check box in front of the label. */
-  readonly radio: 'on' | 'off' | null;
+  readonly radio: 'on' | 'ticked' | 'off' | null;
   readonly label: string;
   /** Column of key or label. */
   readonly col: number;
@@ -15,6 +15,8 @@ export interface ChoiceLine {
 const STRONG = '❯›▶▸►➤➜❱⏵▷→‣»❭▌';
 const WEAK = '>●◉•◆';
 const RADIO = /^(?:[○◯◌◻☐□◽⬚]|\( \)|\[ \]|[●◉◼☑☒■◾⬢🔘]|\([•xX*●]\)|\[[xX✓✔•*]\])\s+/u;
+/** A tick says what was chosen before, a filled button what is chosen now. */
+const BUTTON_ON = /^(?:[●◉◼⬢🔘]|\([^ ]\))/u;
 const RADIO_ON = /^(?:[●◉◼☑☒■◾⬢🔘]|\([^ ]\)|\[[^ ]\])/u;
 const NUMBER = /^(?:\[(\d{1,2})\]|\((\d{1,2})\)|(\d{1,2})[.):])\s+(?=\S)/u;
 const LETTER = /^(?:\[([a-zA-Z])\]|\(([a-zA-Z])\)|([a-zA-Z])[.):])\s+(?=\S)/u;
@@ -27,7 +29,8 @@ export function parseChoice(text: string): ChoiceLine | null {
   if (rest === '') return null;
   let at = text.length - rest.length;
   const first = String.fromCodePoint(rest.codePointAt(0) ?? 32);
-  const marked = isMark(first) && /^\s+\S/u.test(rest.slice(first.length));
+  const attached = rest.slice(first.length);
+  const marked = isMark(first) && (/^\s+\S|^\[ \S/u.test(attached) || RADIO.test(attached));
   const mark = marked ? (STRONG.includes(first) ? 'strong' : 'weak') : null;
   const markCol = at;
   let body = rest;
@@ -45,7 +48,7 @@ function takeLabel(body: string, at: number, isRadioMark: boolean): Omit<ChoiceL
   let radio: ChoiceLine['radio'] = isRadioMark ? 'on' : null;
   const before = RADIO.exec(rest);
   if (before !== null) {
-    radio = RADIO_ON.test(rest) ? 'on' : 'off';
+    radio = stateOf(rest);
     rest = rest.slice(before[0].length);
   }
   const numbered = NUMBER.exec(rest) ?? LETTER.exec(rest);
@@ -54,10 +57,15 @@ function takeLabel(body: string, at: number, isRadioMark: boolean): Omit<ChoiceL
   rest = rest.slice(numbered[0].length);
   const after = RADIO.exec(rest);
   if (after !== null) {
-    radio = RADIO_ON.test(rest) ? 'on' : 'off';
+    radio = stateOf(rest);
     rest = rest.slice(after[0].length);
   }
   return { key, keyKind: /\d/u.test(key) ? 'number' : 'letter', label: rest.trim(), radio, col };
+}
+
+function stateOf(box: string): NonNullable<ChoiceLine['radio']> {
+  if (!RADIO_ON.test(box)) return 'off';
+  return BUTTON_ON.test(box) ? 'on' : 'ticked';
 }
 
 function withTrailingKey(rest: string): { key: string | null; keyKind: ChoiceLine['keyKind']; label: string } {

@@ -4,7 +4,8 @@ import { fingerprintOf } from './fingerprint.ts';
 import { lookAt, type ScreenInput } from './look.ts';
 import { factsOf, matchRule, regionRows, type Facts } from './match.ts';
 import { isInRange, type JudgedState, type Rule } from './rule.ts';
-import { agentRules, aliases } from './rules/agents.ts';
+import { nameOf } from './coding-agents.ts';
+import { agentRules } from './rules/agents.ts';
 import { genericRules } from './rules/generic.ts';
 import { parseUntil } from './until.ts';
 
@@ -15,6 +16,8 @@ export interface QuietJudgement {
   readonly state: Exclude<JudgedState, 'blocked'>;
   readonly rule: string;
   readonly evidence: string;
+  /** The screen between two turns: one that was seen to begin is over. */
+  readonly endsTurn?: boolean;
 }
 
 export interface BlockedJudgement {
@@ -55,11 +58,6 @@ export function openRuleBook(own: readonly Rule[] = []): RuleBook {
   };
 }
 
-function nameOf(agent: string | undefined): string | undefined {
-  const name = agent?.toLowerCase();
-  return name === undefined ? undefined : (aliases[name] ?? name);
-}
-
 /** Without a program, or with one that no rule knows, what some agent is known to say is asked too. */
 function isFor(rule: Rule, agent: string | undefined): boolean {
   return rule.agents === undefined || (agent !== undefined && rule.agents.includes(agent));
@@ -82,7 +80,10 @@ export function judgeScreen(input: ScreenInput, now: number, book: RuleBook = kn
 }
 
 function conclude(rule: Rule, facts: Facts, evidence: string, now: number): Judgement {
-  if (rule.state !== 'blocked') return { state: rule.state, rule: rule.id, evidence };
+  if (rule.state !== 'blocked') {
+    const endsTurn = rule.state === 'done' || rule.endsTurn === true;
+    return { state: rule.state, rule: rule.id, evidence, ...(endsTurn ? { endsTurn } : {}) };
+  }
   const { dialog } = facts;
   const asked = askedBy(rule, facts, evidence);
   const until = rule.kind === 'rate-limit' ? parseUntil(textAround(facts, evidence), now) : undefined;

@@ -58,11 +58,18 @@ const SCROLLBAR = /(?<=\s)[█▄▀▐░]$/u;
 const FRAME_LEFT = /^(\s*)([│┃║▌▎┆┊])/u;
 const FRAME_RIGHT = /[│┃║▐┆┊]\s*[█▄▀▐░▒]?\s*$/u;
 const RULE = /^[\s─━═╌┄┈╍┅╭╮╰╯┌┐└┘├┤┏┓┗┛┣┫╔╗╚╝╠╣┬┴┼▁▔▄▀▂▃╴╶╸╺│┃║█]{3,}$/u;
+/** The edge of a clack prompt, with nothing or just a cursor behind it. */
+const CLACK_EDGE = /^\s*[│└]\s*[█▄_▪]*\s*$/u;
+/** An empty row inside of a box. */
+const SIDES = /^[\s│┃║█]*$/u;
 const RULE_START = /^\s*[╭╰┌└├┏┗┣╔╚╠╞─━═╌]/u;
 const RULE_END = /[─━═╌┄]{2} ?[╮╯┐┘┤┓┛┫╗╝╣]?[█▄▀]?$/u;
 const ASCII_RULE = /^\s*(?:-{8,}|={8,}|_{8,}|\*{8,}|\+[-=+]{6,}\+)\s*$/u;
 const TOLD = /^\s*(?:[⎿│↳]|└ |[-+]{1,3}\s*(?:\d+\s|[a-z<{(/*#]{1,3}\S* )|@@ |\d+\s+[-+] |`{3})/u;
-const STAMPED = /^\s*(?:\[?\d{4}-\d\d-\d\d|\[?\d{1,2}:\d\d:\d\d|\d{9,13}\b|(?:DEBUG|INFO|WARN(?:ING)?|ERROR|TRACE)\b)/u;
+const STAMPED =
+  /^\s*(?!.{0,300}\?\s*[[(]\s*y(?:es)?\s*[/|]\s*no?\s*[\])]\s*:?\s*$)(?:\[?\d{4}-\d\d-\d\d|\[?\d{1,2}:\d\d:\d\d|\d{9,13}\b|(?:DEBUG|INFO|WARN(?:ING)?|ERROR|TRACE)\b(?!.{0,300}[?\])>]\s*:?\s*$))/u;
+/** What a tool put out, below the call: it goes on in the rows that are indented as deep. */
+const OUTPUT = /^(\s*)(?:⎿|└ )\s*\S/u;
 
 /** Prepares a screen for judging. */
 export function lookAt(input: ScreenInput): Look {
@@ -71,10 +78,20 @@ export function lookAt(input: ScreenInput): Look {
   while (end > 0 && (all[end - 1] ?? '').trim() === '') end -= 1;
   const start = Math.max(0, end - maxRows);
   const raw = all.slice(start, end).map((line) => tidy(line));
-  const live = raw.some((line) => /^\s*[◆▲■◇]\s/u.test(line)) && raw.some((line) => /^\s*└\s*$/u.test(line));
-  const lines = raw.map((line, index) => toLine(line, start + index, live));
+  const live = raw.some((line) => /^\s*[◆▲■◇●]\s/u.test(line)) && raw.some((line) => /^\s*└\s*$/u.test(line));
+  const lines = withOutput(raw.map((line, index) => toLine(line, start + index, live)));
   const text = lines.filter((line) => !line.blank && !line.rule);
   return { input, lines, text, last: text.at(-1), title: (input.title ?? '').slice(0, 200), agent: input.agent };
+}
+
+function withOutput(lines: readonly Line[]): readonly Line[] {
+  let depth: number | null = null;
+  return lines.map((line) => {
+    const begins = line.boxed ? null : OUTPUT.exec(line.text);
+    if (begins !== null) depth = (begins[1] ?? '').length + 2;
+    else if (line.blank || line.rule || depth === null || line.indent < depth) depth = null;
+    return depth === null || line.quote ? line : { ...line, quote: true };
+  });
 }
 
 function tidy(line: string): string {
@@ -90,7 +107,10 @@ function tidy(line: string): string {
 
 /** `live`: the screen holds a prompt whose left edge is a lone bar, as the clack library draws it. */
 function toLine(raw: string, row: number, live: boolean): Line {
-  const rule = RULE.test(raw) || (RULE_START.test(raw) && RULE_END.test(raw)) || ASCII_RULE.test(raw);
+  if (live && CLACK_EDGE.test(raw))
+    return { row, text: '', indent: 0, blank: true, rule: false, quote: false, boxed: false };
+  const rule =
+    (RULE.test(raw) && !SIDES.test(raw)) || (RULE_START.test(raw) && RULE_END.test(raw)) || ASCII_RULE.test(raw);
   const inside = rule ? { text: raw, boxed: false } : unframe(raw, live);
   const text = inside.text.trimEnd();
   const trimmed = text.trimStart();

@@ -40,19 +40,27 @@ export function matchRule(rule: Rule, facts: Facts): { readonly evidence: string
     rule.except === undefined
       ? region
       : region.filter((row) => rule.except?.some((pattern) => findRow(pattern, [row]) !== undefined) !== true);
+  // With `below` the newest row that fits is the one that counts.
+  const order = rule.below === undefined ? rows : rows.toReversed();
   if (rule.not?.some((pattern) => findRow(pattern, rows) !== undefined) === true) return null;
   const found: string[] = [];
   for (const pattern of rule.all ?? []) {
-    const row = findRow(pattern, rows);
+    const row = findRow(pattern, order);
     if (row === undefined) return null;
     found.push(row);
   }
-  if (rule.any === undefined) return { evidence: found[0] ?? '' };
+  if (rule.any === undefined) return isNewest(rule, rows, found[0]) ? { evidence: found[0] ?? '' } : null;
   for (const pattern of rule.any) {
-    const row = findRow(pattern, rows);
-    if (row !== undefined) return { evidence: row };
+    const row = findRow(pattern, order);
+    if (row !== undefined && isNewest(rule, rows, row)) return { evidence: row };
   }
   return null;
+}
+
+function isNewest({ below }: Rule, rows: readonly string[], found: string | undefined): boolean {
+  if (below === undefined || found === undefined) return true;
+  const newer = rows.slice(rows.lastIndexOf(found) + 1);
+  return below.every((pattern) => findRow(pattern, newer) === undefined);
 }
 
 function findRow(pattern: Pattern, rows: readonly string[]): string | undefined {

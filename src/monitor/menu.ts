@@ -2,6 +2,7 @@ import { parseChoice, type ChoiceLine } from './choice.ts';
 import { cancelHint, chooseHint, confirmHint, isFooter, showsWork } from './hints.ts';
 import type { Line, Look } from './look.ts';
 import { oddOne, styleAt } from './highlight.ts';
+import { isCodingAgent } from './coding-agents.ts';
 import { isInputLine } from './input-line.ts';
 
 export interface MenuRow {
@@ -27,7 +28,9 @@ const TRANSCRIPT = /^\s*(?:[⏺✓✔✗✘■⚠⎿↳]|[●•✦]\s+(?!\d+[.)
 const YES_NO =
   /^(?:yes|no|allow|deny|reject|approve|accept|decline|cancel|skip|continue|proceed|trust|don't|do not|exit|quit|abort|always|run|ok)\b/iu;
 
-const QUESTION = /[?？]\s*(?:\(.{0,60}\)|\[.{0,80}\])?\s*$/u;
+/** A spinner: what stands beside it tells how to stop the work, not how to choose. */
+const TURNS = /^\s*[\u2801-\u28FF◐◓◑◒◴◷◶◵◜◠◝◞◡◟]/u;
+const QUESTION = /[?？]\s*[…›]?\s*(?:\(.{0,60}\)|\[.{0,80}\])?\s*$/u;
 const HEADING = /[?？:]\s*(?:\(.{0,60}\)|\[.{0,80}\])?\s*$/u;
 
 /** Finds the menu that waits for a person, if the screen ends in one. */
@@ -163,7 +166,10 @@ function isSibling(anchor: ChoiceLine, previous: ChoiceLine, choice: ChoiceLine,
 function hintNear(look: Look, first: number, last: number): boolean {
   const near = [...look.lines.slice(last + 1, last + 8), ...look.lines.slice(Math.max(0, first - 4), first)];
   return near.some(
-    (line) => !line.quote && (confirmHint.test(line.text) || chooseHint.test(line.text) || cancelHint.test(line.text)),
+    (line) =>
+      !line.quote &&
+      !TURNS.test(line.text) &&
+      (confirmHint.test(line.text) || chooseHint.test(line.text) || cancelHint.test(line.text)),
   );
 }
 
@@ -171,7 +177,14 @@ function hintNear(look: Look, first: number, last: number): boolean {
 function isOpen(look: Look, menu: Menu): boolean {
   const below = look.lines.slice(menu.last + 1).filter((line) => !line.blank && !line.rule);
   if (below.some((line) => TRANSCRIPT.test(line.text) && !showsWork(line.text) && !isFooter(line.text))) return false;
+  // A person's own words stand there: it was answered.
+  if (below.some((line) => /^[❯›]\s+\S/u.test(line.text) && !isInputLine(look, line))) return false;
   const plain = below.filter((line) => !isFooter(line.text) && !showsWork(line.text));
+  // An agent's empty input line is marked like a choice, and its list of things to do is ticked like one.
+  const isAgents = look.agent !== undefined && isCodingAgent(look.agent);
+  const isFramed = menu.rows.every((row) => look.lines[row.at]?.boxed === true);
+  const isAsked = /^\s*[◆?]\s/u.test(above(look, menu));
+  if (isAgents && !menu.numbered && !menu.hinted && !isAsked && !looksLikeChoices(menu) && !isFramed) return false;
   const input = below.some((line) => isInputLine(look, line));
   if (menu.marked === 'strong' && menu.numbered && menu.selected !== null)
     return plain.length <= 4 && (!input || plain.length <= 1);
@@ -182,11 +195,27 @@ function isOpen(look: Look, menu: Menu): boolean {
       (menu.hinted ||
         menu.numbered ||
         looksLikeChoices(menu) ||
+        menu.rows.every((row) => row.choice.label.startsWith('[ ')) ||
         asksAbove(look, menu) ||
-        (menu.marked === 'strong' && menu.rows.every((row) => look.lines[row.at]?.boxed === true)))
+        (menu.marked === 'strong' && isFramed))
     );
-  if (plain.length === 0 && menu.rows.every((row) => YES_NO.test(row.choice.label))) return asksAbove(look, menu);
+  if (
+    plain.length === 0 &&
+    menu.rows.every(({ choice }) => YES_NO.test(choice.label) && !/\S\s{2,}\S/u.test(choice.label))
+  )
+    return asksAbove(look, menu);
+  // Check boxes right below a question that is left open: none is ticked yet.
+  if (
+    plain.length === 0 &&
+    menu.rows.every((row) => row.choice.radio !== null) &&
+    /[?？]\s*[…›:]/u.test(above(look, menu))
+  )
+    return true;
   return menu.hinted && plain.length <= 1 && (asksAbove(look, menu) || looksLikeChoices(menu));
+}
+
+function above(look: Look, { first }: Menu): string {
+  return look.lines[first - 1]?.text ?? '';
 }
 
 function looksLikeChoices(menu: Menu): boolean {

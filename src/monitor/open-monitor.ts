@@ -26,6 +26,8 @@ export interface MonitorPorts<Id> {
   readonly readKernel?: (session: Id) => Promise<KernelWitness | null>;
   /** Called when a verdict changes in kind, question or episode; the state before is given too. */
   readonly onVerdict: (session: Id, verdict: Verdict, before: Verdict) => void;
+  /** Called when the screen tells that an agent's turn is over, and no hook said so; `rule` is the one that saw it. */
+  readonly onTurnOver?: (session: Id, rule: string) => void;
   readonly rules?: RuleBook;
   /** The rules of one session, where they differ from the others'. */
   readonly rulesOf?: (session: Id) => RuleBook | null;
@@ -36,8 +38,10 @@ export interface Monitor<Id> {
   /** The session wrote something. Cheap: called for every chunk. */
   changed(session: Id): void;
   hook(session: Id, hook: HookWitness): void;
-  /** An answer was given; the block ends when the screen moves. */
-  answered(session: Id): void;
+  /** Its hook has spoken, if only to say that it is there. */
+  heard(session: Id): void;
+  /** An answer was given, `refused` if it was a no; the block ends when the screen moves. */
+  answered(session: Id, refused: boolean | null): void;
   exited(session: Id): void;
   verdict(session: Id): Verdict | null;
   close(): void;
@@ -105,7 +109,8 @@ export function openMonitor<Id>(ports: MonitorPorts<Id>): Monitor<Id> {
     const quietMs = now - watched.outputAt;
     const screen = judgeScreen(input, now, ports.rulesOf?.(id) ?? rules);
     const screenId = createHash('sha1').update(input.lines.join('\n')).digest('base64');
-    const look: Evidence = { kind: 'look', screen, quietMs, kernel: null, screenId };
+    const isAgent = input.agent !== undefined && input.agent !== 'generic';
+    const look: Evidence = { kind: 'look', screen, quietMs, kernel: null, screenId, isAgent };
     const uncertain = screen.state === 'unknown' || (screen.state === 'blocked' && screen.strength === 'weak');
     if (ports.readKernel === undefined || !uncertain || quietMs < weakQuietMs || watched.asking) {
       feed(id, watched, look);
@@ -131,6 +136,7 @@ export function openMonitor<Id>(ports: MonitorPorts<Id>): Monitor<Id> {
     watched.state = step.state;
     if (step.againMs !== null) plan(watched, clock.now() + step.againMs);
     if (isNews(before, step.state.verdict)) ports.onVerdict(id, step.state.verdict, before);
+    if (step.over !== undefined) ports.onTurnOver?.(id, step.over);
   }
 
   function tell(id: Id, evidence: Evidence): void {
@@ -159,7 +165,8 @@ export function openMonitor<Id>(ports: MonitorPorts<Id>): Monitor<Id> {
       plan(watched, Math.max(watched.outputAt + quietAfterMs, watched.lookedAt + betweenLooksMs));
     },
     hook: (session, hook) => tell(session, { kind: 'hook', hook }),
-    answered: (session) => tell(session, { kind: 'answered' }),
+    heard: (session) => tell(session, { kind: 'heard' }),
+    answered: (session, refused) => tell(session, { kind: 'answered', refused }),
     exited(session) {
       tell(session, { kind: 'exit' });
       sessions.delete(session);

@@ -48,6 +48,8 @@ const keys = [
   'any',
   'not',
   'except',
+  'below',
+  'ends_turn',
   'question',
   'command',
 ];
@@ -101,7 +103,10 @@ function parseRule(agent: string, value: unknown, place: string, problems: strin
     any: patternsOf(table, 'any', wrong),
     not: patternsOf(table, 'not', wrong),
     except: patternsOf(table, 'except', wrong),
+    below: patternsOf(table, 'below', wrong),
   };
+  const endsTurn = table['ends_turn'];
+  if (endsTurn !== undefined && typeof endsTurn !== 'boolean') wrong('ends_turn', 'must be true or false');
   if (lists.all === undefined && lists.any === undefined && lists.shape === undefined)
     wrong('any', 'is missing: a rule needs `any`, `all` or `shape`');
   return compact({
@@ -114,6 +119,7 @@ function parseRule(agent: string, value: unknown, place: string, problems: strin
     versions: typeof versions === 'string' ? versions : undefined,
     region: regionOf(table, wrong),
     ...lists,
+    endsTurn: typeof endsTurn === 'boolean' ? endsTurn : undefined,
     question: regExpOf(table, 'question', wrong),
     command: regExpOf(table, 'command', wrong),
   });

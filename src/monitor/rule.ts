@@ -27,6 +27,10 @@ export interface Rule {
   readonly all?: readonly Pattern[];
   readonly any?: readonly Pattern[];
   readonly not?: readonly Pattern[];
+  /** None of these may stand below the row that fits: what is newer than it. */
+  readonly below?: readonly Pattern[];
+  /** Of an idle screen: it is what the program shows between two turns, so a turn that was seen to begin is over. */
+  readonly endsTurn?: boolean;
   /** Group 1 is what is asked, found in the region. */
   readonly question?: RegExp;
   readonly command?: RegExp;

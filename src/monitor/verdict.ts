@@ -1,5 +1,6 @@
-import type { BlockedJudgement, Judgement } from './judge.ts';
+import type { BlockedJudgement, Judgement, QuietJudgement } from './judge.ts';
 import type { KernelWitness } from './kernel.ts';
+import { refusedTurn } from './rules/agents.ts';
 
 /**
  * What is known of a session, between two looks.
@@ -18,6 +19,14 @@ export interface VerdictState {
   readonly episodes: number;
   /** What the last question that stood on the screen was about. */
   readonly lastAsked: BlockedJudgement['kind'] | null;
+  /** Whether the answer to it was a no; null: somebody else gave it, or nobody did. */
+  readonly refused: boolean | null;
+  /** Since when it was seen to work, after its last question; null: it was not. */
+  readonly workedAt: number | null;
+  /** Its hook has spoken, so it will tell of the end of a turn too. */
+  readonly isHooked: boolean;
+  /** The end of this turn was told. */
+  readonly isOver: boolean;
 }
 
 export type Verdict =
@@ -55,7 +64,10 @@ export interface HookWitness {
 export type Evidence =
   | { readonly kind: 'exit' }
   | { readonly kind: 'hook'; readonly hook: HookWitness }
-  | { readonly kind: 'answered' }
+  /** Its hook works, though it said nothing of work or waiting. */
+  | { readonly kind: 'heard' }
+  /** `refused`: the answer was a no. */
+  | { readonly kind: 'answered'; readonly refused: boolean | null }
   | {
       readonly kind: 'look';
       readonly screen: Judgement;
@@ -65,12 +77,16 @@ export type Evidence =
       readonly kernel: KernelWitness | null;
       /** Changes when anything on the screen does. */
       readonly screenId: string;
+      /** The program is an agent, which has turns. */
+      readonly isAgent: boolean;
     };
 
 export interface Step {
   readonly state: VerdictState;
   /** Look again after so many ms even if nothing changes; null: only when something does. */
   readonly againMs: number | null;
+  /** The rule by which the screen tells that the turn is over, once per turn: for agents whose hook does not say so. */
+  readonly over?: string;
 }
 
 export const confirmMs = 150;
@@ -80,6 +96,10 @@ const hookFreshMs = 120_000;
 /** A screen that asks all this time outlives a hook that says that work goes on. */
 const hookOverruledMs = 1_000;
 export const stalledMs = 60_000;
+/** How long a screen rests before it ends a turn: one that says that it is done, and one that merely waits for the next order. */
+export const restMs = { done: 5_000, idle: 20_000 } as const;
+/** The same for a program whose hook has spoken before: it will speak again. */
+export const hookedRestMs = { done: 30_000, idle: 60_000 } as const;
 
 export function firstVerdict(at: number): VerdictState {
   return {
@@ -89,6 +109,10 @@ export function firstVerdict(at: number): VerdictState {
     answeredAt: null,
     episodes: 0,
     lastAsked: null,
+    refused: null,
+    workedAt: null,
+    isHooked: false,
+    isOver: false,
   };
 }
 
@@ -98,11 +122,16 @@ export function nextVerdict(state: VerdictState, evidence: Evidence, now: number
   switch (evidence.kind) {
     case 'exit':
       return { state: { ...state, verdict: { kind: 'ended', since: now }, candidate: null }, againMs: null };
-    case 'answered':
+    case 'answered': {
+      const { refused } = evidence;
+      const isAsked = state.verdict.kind === 'blocked';
       return {
-        state: state.verdict.kind === 'blocked' ? { ...state, answeredAt: now, candidate: null } : state,
+        state: isAsked ? { ...state, answeredAt: now, candidate: null, refused } : { ...state, refused },
         againMs: confirmMs,
       };
+    }
+    case 'heard':
+      return { state: { ...state, isHooked: true }, againMs: null };
     case 'hook':
       return onHook(state, evidence.hook, now);
     case 'look':
@@ -111,9 +140,11 @@ export function nextVerdict(state: VerdictState, evidence: Evidence, now: number
 }
 
 function onHook(state: VerdictState, hook: HookWitness, now: number): Step {
-  const heard: VerdictState = { ...state, hook, candidate: null };
-  if (hook.state !== 'blocked' || hook.asked === undefined)
-    return { state: calm(heard, hook.state === 'done' ? 'done' : 'working', hook.rule, now), againMs: confirmMs };
+  const heard: VerdictState = { ...state, hook, candidate: null, isHooked: true };
+  if (hook.state === 'done')
+    return { state: { ...calm(heard, 'done', hook.rule, now), isOver: true }, againMs: confirmMs };
+  if (hook.state === 'working' || hook.asked === undefined)
+    return { state: { ...calm(heard, 'working', hook.rule, now), workedAt: now, isOver: false }, againMs: confirmMs };
   const { verdict } = state;
   if (verdict.kind === 'blocked' && verdict.seen && verdict.asked.command === hook.asked.command) {
     return { state: { ...heard, verdict: { ...verdict, by: 'hook' } }, againMs: confirmMs };
@@ -132,32 +163,55 @@ function isReminder({ kind, command }: BlockedJudgement): boolean {
 type Look = Extract<Evidence, { kind: 'look' }>;
 
 function onLook(state: VerdictState, look: Look, now: number): Step {
-  const judged = withRefusal(state, withKernel(look), look.quietMs);
+  const judged = withRefusal(state, withKernel(look), look);
   if (judged.state === 'blocked') return onAsking(state, judged, look, now);
   const { verdict, hook } = state;
   const isHookBlock = verdict.kind === 'blocked' && verdict.by === 'hook' && !verdict.seen;
   if (isHookBlock && hook?.state === 'blocked' && now - hook.at < hookFreshMs && state.answeredAt === null) {
     return { state: { ...state, candidate: null }, againMs: hookFreshMs - (now - hook.at) };
   }
-  if (judged.state === 'working') return { state: calm(state, 'working', judged.rule, now), againMs: null };
-  const step = onQuiet(state, judged.state, judged.rule, look, now);
-  if (judged.state !== 'idle' || !isRefused(state)) return step;
+  if (judged.state === 'working') {
+    const { workedAt } = state;
+    const turn = judged.rule === kernelRuns ? {} : { workedAt: workedAt ?? now, isOver: false };
+    return { state: { ...calm(state, 'working', judged.rule, now), ...turn }, againMs: null };
+  }
+  const step = withOver(onQuiet(state, judged.state, judged.rule, look, now), judged, look, now);
+  if (!isRefused(state, judged, look)) return step;
   return { ...step, againMs: Math.min(step.againMs ?? Infinity, Math.max(weakQuietMs - look.quietMs, confirmMs)) };
 }
 
-/** Its last question was for a permission, and no hook said since then that it goes on or is done. */
-function isRefused({ hook, lastAsked }: VerdictState): boolean {
-  return lastAsked === 'approval' && (hook === null || hook.state === 'blocked');
+/** Adds what the screen tells of the end of a turn: it has rested long enough after it was seen to work, and no hook knows better. */
+function withOver(step: Step, judged: QuietJudgement, look: Look, now: number): Step {
+  const { verdict, hook, workedAt, isHooked, isOver } = step.state;
+  if (!look.isAgent || judged.endsTurn !== true || workedAt === null || isOver) return step;
+  if (verdict.kind !== 'done' && verdict.kind !== 'idle') return step;
+  if (hook !== null && hook.state !== 'working') return step;
+  const rest = (isHooked ? hookedRestMs : restMs)[verdict.kind];
+  const wait = Math.max(verdict.since + rest - now, hook === null ? 0 : hook.at + hookFreshMs - now);
+  if (wait <= 0) return { ...step, state: { ...step.state, isOver: true }, over: judged.rule };
+  return { ...step, againMs: Math.min(step.againMs ?? Infinity, wait) };
+}
+
+/**
+ * Its last question was for a permission, which was refused, and no hook said since then that it goes on or is done. An empty input
+ * line alone is no sign: a program may show one while the command that it was allowed runs, and when it is done.
+ */
+function isRefused(state: VerdictState, judged: Judgement, look: Look): boolean {
+  const { hook, lastAsked, refused: saidNo, workedAt } = state;
+  if (judged.state !== 'idle' || !look.isAgent || lastAsked !== 'approval') return false;
+  if (hook !== null && hook.state !== 'blocked') return false;
+  return judged.rule === refusedTurn || (saidNo === true && workedAt === null);
 }
 
 const refusedRule = 'idle-after-refusal';
 
 /** A program that was told no ends its turn without a word: its empty input line is where a person says what to do instead. */
-function withRefusal(state: VerdictState, judged: Judgement, quietMs: number): Judgement {
+function withRefusal(state: VerdictState, judged: Judgement, look: Look): Judgement {
   if (judged.state !== 'idle') return judged;
   const { verdict, answeredAt } = state;
   if (verdict.kind === 'blocked' && answeredAt === null && takesWords(verdict.asked)) return verdict.asked;
-  return isRefused(state) && quietMs >= weakQuietMs ? { ...refused, evidence: judged.evidence } : judged;
+  const isQuiet = look.quietMs >= weakQuietMs;
+  return isQuiet && isRefused(state, judged, look) ? { ...refused, evidence: judged.evidence } : judged;
 }
 
 /** The question is the empty input line, known from `refused` or from a hook that says so. */
@@ -250,12 +304,14 @@ function untilStalled(kind: Verdict['kind'], quietMs: number): number | null {
     : null;
 }
 
+const kernelRuns = 'kernel-running';
+
 /** The generic witness: the program sleeps in a read of its terminal, or hides what is typed. Silence alone says nothing. */
 function withKernel(look: Look): Judgement {
   const { screen, kernel, quietMs } = look;
   if (kernel === null) return screen;
   if (screen.state === 'blocked' && screen.strength === 'weak' && kernel.foreground === 'running')
-    return { state: 'working', rule: 'kernel-running', evidence: kernel.program ?? '' };
+    return { state: 'working', rule: kernelRuns, evidence: kernel.program ?? '' };
   if (screen.state !== 'unknown' || quietMs < weakQuietMs) return screen;
   const hidden = kernel.echo === false && kernel.canonical === true;
   if (kernel.foreground !== 'reading' && !hidden) return screen;
@@ -288,6 +344,9 @@ function block(
     answeredAt: null,
     episodes: episode,
     lastAsked: seen ? asked.kind : null,
+    refused: null,
+    workedAt: null,
+    isOver: false,
   };
 }
 

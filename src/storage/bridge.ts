@@ -1,4 +1,4 @@
-import type { RunId } from '../domain/ids.ts';
+import type { RunId, TaskId } from '../domain/ids.ts';
 import type { RoomPlace } from '../domain/room.ts';
 import { fromJson, toJson } from './json.ts';
 import type { Db } from './open.ts';
@@ -53,7 +53,17 @@ export function adoptRuns(db: Db): void {
   adopt.immediate();
 }
 
-/** Whether there are runs to take up; cheap, for every commit. */
+/**
+ * What the log has after `after`: its newest event, and whether one of them is about a run itself, without which no run can be new to a
+ * room. For every commit: the table of runs, whose rows hold whole DAGs, is not read.
+ */
+export function readNews(db: Db, after: number): { readonly seq: number; readonly isAboutRuns: boolean } {
+  const query = `SELECT coalesce(max(seq), ?) AS seq, coalesce(max(category = 'run'), 0) AS runs FROM events WHERE seq > ?`;
+  const { seq, runs } = db.prepare(query).get(after, after) as { seq: number; runs: number };
+  return { seq, isAboutRuns: runs === 1 };
+}
+
+/** Whether there are runs to take up. */
 export function hasNewRuns(db: Db): boolean {
   const query = `SELECT 1 FROM runs r LEFT JOIN bridge_runs b ON b.run_id = r.id WHERE r.mode != 'local' AND r.room IS NOT NULL
     AND (b.run_id IS NULL OR r.room != b.wanted OR (b.closed = 1 AND r.state NOT IN ('completed', 'failed', 'aborted'))) LIMIT 1`;
@@ -80,6 +90,52 @@ export function readBridgeRun(db: Db, run: RunId): BridgeRun | null {
 
 export function writePlace(db: Db, run: RunId, place: RoomPlace): void {
   db.prepare('UPDATE bridge_runs SET place = ?, problem = NULL WHERE run_id = ?').run(toJson(place), run);
+}
+
+/** What the homeserver said about a room when a run was in it last; null when none was, or it could not be used since. */
+export function findPlace(db: Db, wanted: string): RoomPlace | null {
+  const query = `SELECT b.place, b.problem FROM bridge_runs b JOIN runs r ON r.id = b.run_id WHERE b.wanted = ?
+    AND (b.place IS NOT NULL OR b.problem IS NOT NULL) ORDER BY r.created_at DESC LIMIT 1`;
+  const row = db.prepare(query).get(wanted) as Pick<RawRun, 'place' | 'problem'> | undefined;
+  return row === undefined || row.place === null || row.problem !== null ? null : fromJson(row.place);
+}
+
+/**
+ * The runs of a room that was replaced by another one begin anew there: with a card of how they stand and the questions that are open.
+ * What waited to be sent to the old room is in that already.
+ */
+export function leaveRoom(db: Db, room: string, words: string): void {
+  const runs = db
+    .prepare(
+      `SELECT run_id FROM bridge_runs WHERE json_extract(place, '$.room') = @room AND (closed = 0 OR EXISTS
+         (SELECT 1 FROM outbox o WHERE o.state = 'waiting' AND o.room = @room AND o.id BETWEEN card AND last_row))`,
+    )
+    .pluck()
+    .all({ room }) as RunId[];
+  for (const run of runs) {
+    db.prepare(
+      `UPDATE bridge_runs SET place = NULL, card = NULL, shown = NULL, last_row = NULL, closed = 0, problem = NULL,
+         seq = (SELECT coalesce(max(seq), 0) FROM events WHERE run_id = @run) WHERE run_id = @run`,
+    ).run({ run });
+    db.prepare('UPDATE bridge_questions SET outcome = ? WHERE run_id = ? AND outcome IS NULL').run(words, run);
+  }
+  db.prepare(`DELETE FROM outbox WHERE state = 'waiting' AND room = ?`).run(room);
+}
+
+/** Notes, for the runs that a room does not have to their end, why it cannot be used; null: it can be used again. */
+export function writeRoomProblem(db: Db, room: string, problem: string | null): void {
+  db.prepare(
+    `UPDATE bridge_runs SET problem = @problem WHERE problem IS NOT @problem
+     AND @room IN (json_extract(place, '$.room'), json_extract(place, '$.machineRoom')) AND (@problem IS NULL OR closed = 0
+       OR EXISTS (SELECT 1 FROM outbox WHERE state = 'waiting' AND outbox.room = @room))`,
+  ).run({ room, problem });
+}
+
+/** Whether anything can be sent now: it waits, and its room is not known to refuse it. */
+export function isAnythingToSend(db: Db): boolean {
+  const query = `SELECT 1 FROM outbox o WHERE state = 'waiting' AND NOT EXISTS (SELECT 1 FROM bridge_runs b
+    WHERE b.problem IS NOT NULL AND o.room IN (json_extract(b.place, '$.room'), json_extract(b.place, '$.machineRoom'))) LIMIT 1`;
+  return db.prepare(query).get() !== undefined;
 }
 
 export function writeBridgeProblem(db: Db, run: RunId, problem: string): void {
@@ -134,7 +190,10 @@ export function findRunOfCard(db: Db, row: number): RunId | null {
 }
 
 export interface QuestionRow {
+  /** The row of the message that asks. */
   readonly row: number;
+  /** Its place among the questions of that message, from 0. */
+  readonly position: number;
   readonly run: RunId;
   readonly asked: string;
   readonly body: object;
@@ -144,30 +203,85 @@ export interface QuestionRow {
 
 interface RawQuestion {
   outbox_row: number;
+  position: number;
   run_id: RunId;
   asked: string;
   body: string;
   outcome: string | null;
 }
 
-export function insertQuestion(db: Db, { row, run, asked, body }: Omit<QuestionRow, 'outcome'>): void {
-  const insert = db.prepare('INSERT INTO bridge_questions (outbox_row, run_id, asked, body) VALUES (?, ?, ?, ?)');
-  insert.run(row, run, asked, toJson(body));
+export function insertQuestion(db: Db, { row, position, run, asked, body }: Omit<QuestionRow, 'outcome'>): void {
+  const insert = db.prepare(
+    'INSERT INTO bridge_questions (outbox_row, position, run_id, asked, body) VALUES (?, ?, ?, ?, ?)',
+  );
+  insert.run(row, position, run, asked, toJson(body));
 }
 
 export function listOpenQuestions(db: Db, run: RunId): QuestionRow[] {
-  const query = 'SELECT * FROM bridge_questions WHERE run_id = ? AND outcome IS NULL ORDER BY outbox_row';
+  const query = 'SELECT * FROM bridge_questions WHERE run_id = ? AND outcome IS NULL ORDER BY outbox_row, position';
   return (db.prepare(query).all(run) as RawQuestion[]).map(toQuestion);
 }
 
-/** The question that the row of the outbox asked; null: it asked none. */
-export function findQuestion(db: Db, row: number): QuestionRow | null {
-  const found = db.prepare('SELECT * FROM bridge_questions WHERE outbox_row = ?').get(row) as RawQuestion | undefined;
-  return found === undefined ? null : toQuestion(found);
+/** The questions that the row of the outbox asked, in their order; none: it asked none. */
+export function findQuestions(db: Db, row: number): QuestionRow[] {
+  const query = 'SELECT * FROM bridge_questions WHERE outbox_row = ? ORDER BY position';
+  return (db.prepare(query).all(row) as RawQuestion[]).map(toQuestion);
 }
 
-export function closeQuestion(db: Db, row: number, outcome: string): void {
-  db.prepare('UPDATE bridge_questions SET outcome = ? WHERE outbox_row = ?').run(outcome, row);
+export function closeQuestion(db: Db, { row, position }: QuestionRow, outcome: string): void {
+  db.prepare('UPDATE bridge_questions SET outcome = ? WHERE outbox_row = ? AND position = ?').run(
+    outcome,
+    row,
+    position,
+  );
+}
+
+/** Whether a message of the run that asks something waits to be sent. */
+export function isQuestionWaiting(db: Db, run: RunId): boolean {
+  const query = `SELECT 1 FROM bridge_questions q JOIN outbox o ON o.id = q.outbox_row
+    WHERE q.run_id = ? AND q.outcome IS NULL AND o.state = 'waiting' LIMIT 1`;
+  return db.prepare(query).get(run) !== undefined;
+}
+
+/** Keeps that somebody wants to be told how the run ends; false: that was known. */
+export function addListener(db: Db, run: RunId, user: string): boolean {
+  const insert = db.prepare('INSERT INTO bridge_listeners (run_id, user_id) VALUES (?, ?) ON CONFLICT DO NOTHING');
+  return insert.run(run, user).changes > 0;
+}
+
+export function listListeners(db: Db, run: RunId): string[] {
+  return db.prepare('SELECT user_id FROM bridge_listeners WHERE run_id = ?').pluck().all(run) as string[];
+}
+
+/** An output that waits to be uploaded. */
+export interface FileRow {
+  readonly id: number;
+  readonly run: RunId;
+  readonly task: TaskId;
+  readonly attempt: number;
+  /** The row of the outbox whose thread it goes to, and its room; null when that is gone. */
+  readonly card: number;
+  readonly room: string | null;
+}
+
+export function insertFile(db: Db, { run, task, attempt, card }: Omit<FileRow, 'id' | 'room'>): void {
+  const insert = db.prepare('INSERT INTO bridge_files (run_id, task_id, attempt, card) VALUES (?, ?, ?, ?)');
+  insert.run(run, task, attempt, card);
+}
+
+/** The first output that waits. */
+export function nextFile(db: Db): FileRow | null {
+  const query = `SELECT f.id, f.run_id AS run, f.task_id AS task, f.attempt, f.card, o.room FROM bridge_files f
+    LEFT JOIN outbox o ON o.id = f.card ORDER BY f.id LIMIT 1`;
+  return (db.prepare(query).get() as FileRow | undefined) ?? null;
+}
+
+export function hasFiles(db: Db, run: RunId): boolean {
+  return db.prepare('SELECT 1 FROM bridge_files WHERE run_id = ? LIMIT 1').get(run) !== undefined;
+}
+
+export function deleteFile(db: Db, id: number): void {
+  db.prepare('DELETE FROM bridge_files WHERE id = ?').run(id);
 }
 
 export interface InboxRow {
@@ -180,8 +294,10 @@ export interface InboxRow {
 
 /** Keeps what somebody said; what is there already stays as it is. */
 export function putIntoInbox(db: Db, { eventId, room, sender, at, body }: InboxRow): void {
+  // After those that wait already, whatever the clock says: of two answers the first one counts.
   const insert = db.prepare(
-    'INSERT INTO bridge_inbox (event_id, room, sender, at, body) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING',
+    `INSERT INTO bridge_inbox (event_id, room, sender, at, body)
+     VALUES (?, ?, ?, max(?, coalesce((SELECT max(at) + 1 FROM bridge_inbox WHERE verdict IS NULL), 0)), ?) ON CONFLICT DO NOTHING`,
   );
   insert.run(eventId, room, sender, at, toJson(body));
 }
@@ -232,5 +348,12 @@ function toRun(row: RawRun): BridgeRun {
 }
 
 function toQuestion(row: RawQuestion): QuestionRow {
-  return { row: row.outbox_row, run: row.run_id, asked: row.asked, body: fromJson(row.body), outcome: row.outcome };
+  return {
+    row: row.outbox_row,
+    position: row.position,
+    run: row.run_id,
+    asked: row.asked,
+    body: fromJson(row.body),
+    outcome: row.outcome,
+  };
 }

@@ -1,10 +1,11 @@
 import { categoryOf, type CisEvent } from '../domain/event.ts';
 import { err, ok, type Result } from '../domain/result.ts';
 import type { RunSettings } from '../domain/run.ts';
+import { takeLease, type Driver } from './lease.ts';
 import type { Db } from './open.ts';
 
-/** Writes a new run with all its tasks pending, in one transaction. Refuses an id that is taken. */
-export function createRun(db: Db, settings: RunSettings): Result<null, 'taken'> {
+/** Writes a new run with all its tasks pending, in one transaction, held by `driver` if there is one. Refuses an id that is taken. */
+export function createRun(db: Db, settings: RunSettings, driver: Driver | null = null): Result<null, 'taken'> {
   return db
     .transaction(() => {
       if (db.prepare('SELECT 1 FROM runs WHERE id = ?').get(settings.run) !== undefined) return err('taken' as const);
@@ -21,6 +22,7 @@ export function createRun(db: Db, settings: RunSettings): Result<null, 'taken'> 
       );
       db.prepare('INSERT INTO journal_cursors (run_id, seq) VALUES (?, 0)').run(run);
       db.prepare('INSERT INTO leases (run_id, epoch) VALUES (?, 0)').run(run);
+      if (driver !== null) takeLease(db, run, driver, () => false);
       return ok(null);
     })
     .immediate();

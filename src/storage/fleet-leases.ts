@@ -113,12 +113,6 @@ export function readNodeOfTask(db: Db, run: RunId, task: TaskId): Did | null {
   return (db.prepare(query).pluck().get(run, task) as Did | undefined) ?? null;
 }
 
-/** The node that has a session, as far as this home gave it away. */
-export function readNodeOfSession(db: Db, session: SessionId): { readonly did: Did; readonly epoch: number } | null {
-  const query = 'SELECT did, epoch FROM fleet_leases WHERE session = ? AND did IS NOT NULL';
-  return (db.prepare(query).get(session) as { did: Did; epoch: number } | undefined) ?? null;
-}
-
 /** An entry of that journal; `event` is a `JournalEvent` (host/protocol.ts). */
 export interface FleetEntry {
   readonly seq: number;
@@ -170,6 +164,8 @@ export interface FleetNodeRow {
   /** By this home's clock. */
   readonly heardAt: number;
   readonly breaker: Breaker;
+  /** As `cis node ping` and `cis cluster test` measured it. */
+  readonly latencyMs: number | null;
 }
 
 interface RawNode {
@@ -180,6 +176,7 @@ interface RawNode {
   facts: string | null;
   heard_at: number;
   breaker: string | null;
+  latency_ms: number | null;
 }
 
 export function listFleetNodes(db: Db): FleetNodeRow[] {
@@ -191,17 +188,8 @@ export function listFleetNodes(db: Db): FleetNodeRow[] {
     heartbeat: row.facts === null ? null : fromJson(row.facts),
     heardAt: row.heard_at,
     breaker: row.breaker === null ? closedBreaker : fromJson(row.breaker),
+    latencyMs: row.latency_ms,
   }));
-}
-
-/** Keeps what a heartbeat says; what is known of the node's failures stays. */
-export function writeHeartbeat(db: Db, heartbeat: Heartbeat, room: string | null, heardAt: number): void {
-  const { did, node, userId, deviceId } = heartbeat.facts;
-  db.prepare(
-    `INSERT INTO fleet_nodes (did, name, user_id, device_id, room, facts, heard_at) VALUES (?, ?, ?, ?, ?, ?, ?)
-     ON CONFLICT (did) DO UPDATE SET name = excluded.name, user_id = excluded.user_id, device_id = excluded.device_id,
-       room = coalesce(excluded.room, room), facts = excluded.facts, heard_at = excluded.heard_at`,
-  ).run(did, node, userId, deviceId, room, toJson(heartbeat), heardAt);
 }
 
 export function writeHeardAt(db: Db, did: Did, heardAt: number): void {

@@ -34,6 +34,14 @@ export function listFleetInbox(db: Db, reader: string, limit = 500): InboxEvent[
   return rows.map((row) => ({ ...row, content: fromJson(row.content) }));
 }
 
+/** All that this home has of a room, oldest first. */
+export function listAllOfRoom(db: Db, room: string): InboxEvent[] {
+  const query = `SELECT seq, event_id AS eventId, room, sender, type, content, sent_at AS sentAt FROM fleet_inbox
+    WHERE room = ? ORDER BY seq`;
+  const rows = db.prepare(query).all(room) as (Omit<InboxEvent, 'content'> & { content: string })[];
+  return rows.map((row) => ({ ...row, content: fromJson(row.content) }));
+}
+
 /** A message from device to device, as it came. */
 export interface DeviceInboxMessage {
   readonly seq: number;
@@ -107,14 +115,11 @@ export function followFleetRoom(db: Db, reader: string, room: string): void {
   follow.immediate();
 }
 
-export function leaveFleetRoom(db: Db, reader: string, room: string): void {
-  db.prepare('DELETE FROM fleet_rooms WHERE reader = ? AND room = ?').run(reader, room);
-}
-
 /** Ends what is kept for a reader. */
 export function forgetFleetReader(db: Db, reader: string): void {
   db.prepare('DELETE FROM fleet_rooms WHERE reader = ?').run(reader);
   db.prepare('DELETE FROM fleet_cursors WHERE reader = ?').run(reader);
+  db.prepare(`DELETE FROM fleet_seen WHERE substr(lane, 1, length(?)) = ?`).run(`${reader} `, `${reader} `);
 }
 
 /** Rooms whose machine events somebody reads. */
@@ -122,7 +127,7 @@ export function listFleetRooms(db: Db): string[] {
   return db.prepare('SELECT DISTINCT room FROM fleet_rooms').pluck().all() as string[];
 }
 
-/** Drops what every reader has taken, and what is old: the room still has it. */
+/** Drops what is old: the room still has it. */
 export function pruneFleetInbox(db: Db, before: number): void {
   db.prepare('DELETE FROM fleet_inbox WHERE at < ?').run(before);
   db.prepare('DELETE FROM fleet_device_inbox WHERE at < ?').run(before);

@@ -37,9 +37,19 @@ export function takeLease(
     .immediate();
 }
 
-/** Gives the lease back, if it is still ours. */
+/** Gives the lease back, if it is still ours. Nobody waits for the disk: after a power cut its holder is dead anyway. */
 export function releaseLease(db: Db, run: RunId, epoch: number): void {
-  db.prepare(
-    'UPDATE leases SET pid = NULL, pid_start = NULL, boot_id = NULL, what = NULL WHERE run_id = ? AND epoch = ?',
-  ).run(run, epoch);
+  db.exec('PRAGMA synchronous = NORMAL');
+  try {
+    db.prepare(
+      'UPDATE leases SET pid = NULL, pid_start = NULL, boot_id = NULL, what = NULL WHERE run_id = ? AND epoch = ?',
+    ).run(run, epoch);
+  } finally {
+    db.exec('PRAGMA synchronous = FULL');
+  }
+}
+
+/** Raises the epoch of a run that nobody drives here: a coordinator elsewhere had a higher one. */
+export function raiseLease(db: Db, run: RunId, epoch: number): void {
+  db.prepare('UPDATE leases SET epoch = max(epoch, ?) WHERE run_id = ?').run(epoch, run);
 }

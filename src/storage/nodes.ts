@@ -12,15 +12,13 @@ export interface NodeRow {
   readonly breaker: Breaker;
   /** By lane, the number of its newest heartbeat. */
   readonly seqs: Readonly<Record<string, number>>;
-  /** Of the newest one: its lane, and when it was said by the node's own clock. */
-  readonly lane: string;
-  readonly saidAt: number;
+  /** Of the newest one; null where a coordinator of this home heard it. */
+  readonly lane: string | null;
 }
 
-/** What is kept of a heartbeat: with where it came, and the node's own clock. */
+/** What is kept of a heartbeat, with where it came. */
 interface Stored extends Heartbeat {
-  readonly saidAt: number;
-  readonly lane: string;
+  readonly lane?: string;
 }
 
 interface RawNode {
@@ -39,6 +37,10 @@ export function listNodes(db: Db): NodeRow[] {
   return (db.prepare(query).all() as RawNode[]).map(fromRaw);
 }
 
+export function countNodes(db: Db): number {
+  return Number(db.prepare('SELECT count(*) FROM fleet_nodes').pluck().get());
+}
+
 export function readNode(db: Db, did: Did): NodeRow | null {
   const query = `SELECT ${columns} FROM fleet_nodes WHERE did = ? AND facts IS NOT NULL`;
   const row = db.prepare(query).get(did) as RawNode | undefined;
@@ -46,12 +48,11 @@ export function readNode(db: Db, did: Did): NodeRow | null {
 }
 
 function fromRaw({ room, facts, heard_at, breaker, latency_ms, seqs }: RawNode): NodeRow {
-  const { saidAt, lane, ...heartbeat } = fromJson<Stored>(facts);
+  const { lane = null, ...heartbeat } = fromJson<Stored>(facts);
   return {
     node: { ...heartbeat, heardAt: heard_at, latencyMs: latency_ms },
     room,
     lane,
-    saidAt,
     breaker: breaker === null ? closedBreaker : fromJson<Breaker>(breaker),
     seqs: seqs === null ? {} : fromJson<Record<string, number>>(seqs),
   };
@@ -59,28 +60,29 @@ function fromRaw({ room, facts, heard_at, breaker, latency_ms, seqs }: RawNode):
 
 export interface HeardHeartbeat {
   readonly heartbeat: Heartbeat;
-  /** The room, or `to-device`. */
-  readonly lane: string;
-  readonly seq: number;
+  /** The room, or `to-device`; null: it does not matter. */
+  readonly lane: string | null;
+  /** Its number in the lane; null: whoever heard it has seen to the order. */
+  readonly seq: number | null;
   /** By the clock of this machine. */
   readonly at: number;
-  /** By the clock of the node: compared with nothing but what the same node said elsewhere. */
-  readonly saidAt: number;
 }
 
 /**
  * Notes a heartbeat whose signature is right, trusted or not: discovery is not trust. False when the node said something later
  * before. Messages to the device are fresh; what a room has may be read late, and must not undo them.
  */
-export function writeHeartbeat(db: Db, { heartbeat, lane, seq, at, saidAt }: HeardHeartbeat): boolean {
+export function writeHeartbeat(db: Db, { heartbeat, lane, seq, at }: HeardHeartbeat): boolean {
   const { did, node, userId, deviceId } = heartbeat.facts;
   const before = readNode(db, did);
-  if (before !== null && seq <= (before.seqs[lane] ?? 0)) return false;
-  const isRoom = lane.startsWith('!');
-  if (before !== null && isRoom && before.lane !== lane && saidAt < before.saidAt) return false;
+  const isRoom = lane?.startsWith('!') === true;
+  if (before !== null && seq !== null && lane !== null) {
+    if (seq <= (before.seqs[lane] ?? 0)) return false;
+    if (isRoom && before.lane !== lane && at < before.node.heardAt) return false;
+  }
   const room = isRoom ? lane : (before?.room ?? null);
-  const seqs = { ...before?.seqs, [lane]: seq };
-  const facts: Stored = { ...heartbeat, saidAt, lane };
+  const seqs = lane === null || seq === null ? (before?.seqs ?? {}) : { ...before?.seqs, [lane]: seq };
+  const facts: Stored = seq === null || lane === null ? heartbeat : { ...heartbeat, lane };
   db.prepare(
     `INSERT INTO fleet_nodes (did, name, user_id, device_id, room, facts, heard_at, seqs)
      VALUES (@did, @node, @userId, @deviceId, @room, @facts, @at, @seqs)
@@ -88,10 +90,6 @@ export function writeHeartbeat(db: Db, { heartbeat, lane, seq, at, saidAt }: Hea
        heard_at = max(heard_at, @at), seqs = @seqs`,
   ).run({ did, node, userId, deviceId, room, facts: toJson(facts), at, seqs: toJson(seqs) });
   return true;
-}
-
-export function writeBreaker(db: Db, did: Did, breaker: Breaker): void {
-  db.prepare('UPDATE fleet_nodes SET breaker = ? WHERE did = ?').run(toJson(breaker), did);
 }
 
 export function writeLatency(db: Db, did: Did, ms: number): void {
@@ -113,4 +111,23 @@ export function readDraining(db: Db): boolean {
 export function writeDraining(db: Db, draining: boolean): void {
   if (draining) db.prepare('INSERT OR IGNORE INTO settings (name, value) VALUES (?, ?)').run(drainKey, '1');
   else db.prepare('DELETE FROM settings WHERE name = ?').run(drainKey);
+}
+
+/** A room of nodes as the homeserver described it when it was last asked. */
+export interface RememberedRoom {
+  readonly room: string;
+  readonly machines: string;
+  readonly encrypted: boolean;
+}
+
+export function readRememberedRoom(db: Db, wanted: string): RememberedRoom | null {
+  const query = db.prepare('SELECT value FROM settings WHERE name = ?').pluck();
+  const text = query.get(`fleet-room:${wanted}`) as string | undefined;
+  return text === undefined ? null : fromJson<RememberedRoom>(text);
+}
+
+export function rememberRoom(db: Db, wanted: string, room: RememberedRoom): void {
+  db.prepare(
+    'INSERT INTO settings (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value',
+  ).run(`fleet-room:${wanted}`, toJson(room));
 }

@@ -1,6 +1,5 @@
 import { accessSync, chmodSync, existsSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import type Database from 'better-sqlite3';
+import Database from 'better-sqlite3';
 import { err, ok, type Result } from '../domain/result.ts';
 import { schemaVersion, upgradeSchema } from './schema.ts';
 
@@ -12,13 +11,6 @@ export type StorageError =
 
 export type Db = Database.Database;
 
-const require = createRequire(import.meta.url);
-
-/** Loaded when it is needed: attaching and sending need no database, and it takes a tenth of their start. */
-function sqlite(): typeof Database {
-  return require('better-sqlite3') as typeof Database;
-}
-
 /**
  * Opens the database of a home for its writer, making or upgrading it. A file of a newer cis and a broken one are refused
  * and left as they are. synchronous=FULL: a task's result must survive a power cut, or the task would run again.
@@ -26,13 +18,12 @@ function sqlite(): typeof Database {
 export function openStorage(path: string): Result<Db, StorageError> {
   return guarded(path, () => {
     const isNew = !existsSync(path);
-    const db = new (sqlite())(path, { timeout: 10_000 });
+    const db = new Database(path, { timeout: 10_000 });
     if (isNew) chmodSync(path, 0o600);
     const version = versionOf(db);
     if (version > schemaVersion) return refuseNewer(db, path, version);
     db.pragma('journal_mode = WAL');
-    db.pragma('synchronous = FULL');
-    db.pragma('foreign_keys = ON');
+    db.exec('PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON');
     if (version < schemaVersion) upgradeSchema(db);
     return ok(db);
   });
@@ -43,7 +34,7 @@ export function openStorageToRead(path: string): Result<Db, StorageError> {
   const hidden = whyHidden(path);
   if (hidden !== null) return err(hidden);
   return guarded(path, () => {
-    const db = new (sqlite())(path, { readonly: true, timeout: 10_000 });
+    const db = new Database(path, { readonly: true, timeout: 10_000 });
     const version = versionOf(db);
     if (version > schemaVersion) return refuseNewer(db, path, version);
     if (version < schemaVersion) {
@@ -51,7 +42,7 @@ export function openStorageToRead(path: string): Result<Db, StorageError> {
       const upgraded = openStorage(path);
       if (!upgraded.ok) return upgraded;
       upgraded.value.close();
-      return ok(new (sqlite())(path, { readonly: true, timeout: 10_000 }));
+      return ok(new Database(path, { readonly: true, timeout: 10_000 }));
     }
     return ok(db);
   });
@@ -94,7 +85,7 @@ function guarded(path: string, open: () => Result<Db, StorageError>): Result<Db,
   try {
     return open();
   } catch (error) {
-    if (!(error instanceof sqlite().SqliteError)) {
+    if (!(error instanceof Database.SqliteError)) {
       if (error instanceof TypeError) return err({ kind: 'unwritable', path, detail: error.message });
       throw error;
     }

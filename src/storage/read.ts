@@ -64,6 +64,11 @@ export function listUnfinishedRuns(db: Db): RunRow[] {
   return (query.all() as RawRun[]).map(toRun);
 }
 
+/** Grows with every run that is made; null when there is none. */
+export function readNewestRun(db: Db): number | null {
+  return db.prepare('SELECT max(rowid) FROM runs').pluck().get() as number | null;
+}
+
 export function readRunSettings(db: Db, run: RunId): RunSettings | null {
   const row = db.prepare('SELECT settings FROM runs WHERE id = ?').get(run) as { settings: string } | undefined;
   return row === undefined ? null : (JSON.parse(row.settings) as RunSettings);

@@ -28,8 +28,11 @@ export function listPlacedSessions(db: Db, run: string | null): PlacedSession[] 
   for (const { node } of listNodes(db)) {
     for (const lease of node.leases) add(sessionId(lease.run, lease.task, lease.attempt), node.facts.did);
   }
-  for (const content of statuses(db)) {
-    for (const task of content.tasks ?? []) if (task.session_id !== undefined) add(task.session_id, content.did);
+  const dids = didsByName(db);
+  for (const { tasks = [] } of statuses(db)) {
+    for (const { session_id, node } of tasks) {
+      if (session_id !== undefined && node !== undefined) add(session_id, dids.get(node));
+    }
   }
   return [...found.values()];
 }
@@ -40,18 +43,26 @@ function leases(db: Db): { readonly session: string; readonly did: string }[] {
 }
 
 interface StatusContent {
-  readonly did?: string;
-  readonly tasks?: readonly { readonly session_id?: string }[];
+  readonly tasks?: readonly { readonly session_id?: string; readonly node?: string }[];
 }
 
-/** Newest first: of a session that moved, where it is now. */
+/** Nodes by the names that coordinators call them; two of one name are none. */
+function didsByName(db: Db): ReadonlyMap<string, Did> {
+  const byName = Map.groupBy(listNodes(db), ({ node }) => node.facts.node);
+  return new Map(
+    [...byName].flatMap(([name, [only, another]]) =>
+      only === undefined || another !== undefined ? [] : [[name, only.node.facts.did] as const],
+    ),
+  );
+}
+
+/** What coordinators told, newest first: of a session that moved, where it is now. */
 function statuses(db: Db): StatusContent[] {
   const query = `SELECT content FROM fleet_inbox WHERE type = 'cis.dag.task.status' ORDER BY seq DESC LIMIT 2000`;
   return (db.prepare(query).pluck().all() as string[]).map((content) => fromJson<StatusContent>(content));
 }
 
-/** Who gave this home's node the work of a run; null: it has none of it. */
-export function readCoordinatorOf(db: Db, run: RunId): string | null {
-  const found = db.prepare('SELECT coordinator FROM node_runs WHERE run_id = ?').pluck().get(run);
-  return typeof found === 'string' ? found : null;
+/** Whether a run is one of those that gave this home's node work. */
+export function hasWorkOf(db: Db, run: RunId): boolean {
+  return db.prepare('SELECT 1 FROM node_runs WHERE run_id = ?').get(run) !== undefined;
 }

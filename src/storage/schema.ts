@@ -4,7 +4,7 @@ import type { Database } from 'better-sqlite3';
  * Ordered upgrade steps; `user_version` counts those that were taken. A step that was released never changes.
  * Every state is kept twice on purpose: `events` is what happened, the state tables are its fold, written in the same transaction.
  */
-const steps: readonly string[] = [
+export const steps: readonly string[] = [
   `
   CREATE TABLE runs (
     id         TEXT PRIMARY KEY,
@@ -190,6 +190,35 @@ const steps: readonly string[] = [
     verdict  TEXT                            -- NULL: not looked at yet
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX bridge_inbox_open ON bridge_inbox (at) WHERE verdict IS NULL;
+  `,
+  `
+  CREATE TABLE bridge_asked (                -- one message may ask several questions, each at its position
+    outbox_row INTEGER NOT NULL,             -- of the message that asks
+    position   INTEGER NOT NULL,             -- from 0
+    run_id     TEXT NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+    asked      TEXT NOT NULL,                -- its id: of a block, a gate, a decision
+    body       TEXT NOT NULL,                -- Question
+    outcome    TEXT,                         -- what the message says came of it, NULL while it is open
+    PRIMARY KEY (outbox_row, position)
+  ) STRICT, WITHOUT ROWID;
+  INSERT INTO bridge_asked SELECT outbox_row, 0, run_id, asked, body, outcome FROM bridge_questions;
+  DROP TABLE bridge_questions;
+  ALTER TABLE bridge_asked RENAME TO bridge_questions;
+  CREATE INDEX bridge_questions_by_run ON bridge_questions (run_id);
+
+  CREATE TABLE bridge_listeners (            -- who asked to be told how a run ends
+    run_id  TEXT NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+    user_id TEXT NOT NULL,
+    PRIMARY KEY (run_id, user_id)
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE bridge_files (                -- outputs that wait to be uploaded for the thread of a card
+    id      INTEGER PRIMARY KEY AUTOINCREMENT,
+    run_id  TEXT NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+    task_id TEXT NOT NULL,
+    attempt INTEGER NOT NULL,
+    card    INTEGER NOT NULL                 -- the outbox row whose thread it goes to
+  ) STRICT;
   `,
   `
   CREATE TABLE fleet_inbox (                 -- machine events of rooms as they came, our own included; nobody has judged them

@@ -65,7 +65,7 @@ export function writeTrust(db: Db, row: TrustRow, heard: ReadonlyMap<string, num
       if (before.floor < seq && before.runs.length === 0) writeSeen(db, did, lane, memoryFrom(seq));
     }
   });
-  write();
+  write.immediate();
 }
 
 /** Takes trust back; what was seen of it stays remembered, so that trust given again does not open the past. */

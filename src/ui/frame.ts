@@ -27,6 +27,9 @@ const endFrame = `${CSI}?7h${CSI}?2026l`;
 /** Opens a frame below what the terminal shows. Only lines that changed are written. */
 export function openFrame(screen: Screen): Frame {
   let shown: readonly string[] = [];
+  /** Lines of ours that a terminal which became smaller pushed into its history, and brings back when it grows. */
+  let pushed: readonly string[] = [];
+  let height = screen.rows ?? 24;
   let isOpen = true;
   const restore = () => screen.write(`${endFrame}${showCursor}`);
   process.on('exit', restore);
@@ -39,9 +42,14 @@ export function openFrame(screen: Screen): Frame {
       if (text !== '') screen.write(beginFrame + text + endFrame);
     },
     resized: () => {
-      const columns = screen.columns ?? 80;
-      const rows = shown.reduce((sum, line) => sum + Math.max(1, Math.ceil(visibleWidth(line) / columns)), 0);
-      if (rows > 0) screen.write(erase(Math.min(rows, screen.rows ?? rows)));
+      const rowsOf = (lines: readonly string[]): number => countRows(lines, screen.columns ?? 80);
+      const now = screen.rows ?? 24;
+      const away = pushed.findLastIndex((_, index) => rowsOf(pushed.slice(index)) > Math.max(0, now - height)) + 1;
+      const rows = rowsOf(shown) + rowsOf(pushed.slice(away));
+      if (rows > 0) screen.write(erase(Math.min(rows, now)));
+      const over = shown.findIndex((_, index) => rowsOf(shown.slice(index)) <= now);
+      pushed = [...pushed.slice(0, away), ...shown.slice(0, over === -1 ? shown.length : over)];
+      height = now;
       shown = [];
     },
     [Symbol.dispose]: () => {
@@ -69,6 +77,11 @@ function erase(rows: number): string {
 
 function up(rows: number): string {
   return rows > 0 ? `\r${CSI}${rows}A` : '\r';
+}
+
+/** The rows that lines take which were written when the terminal was wider. */
+function countRows(lines: readonly string[], columns: number): number {
+  return lines.reduce((sum, line) => sum + Math.max(1, Math.ceil(visibleWidth(line) / columns)), 0);
 }
 
 function visibleWidth(line: string): number {

@@ -1,4 +1,3 @@
-import { spawn } from 'node:child_process';
 import type { Block } from '../domain/block.ts';
 import type { LoggedEvent } from '../domain/event.ts';
 import { sessionId, type BlockId, type RunId, type TaskId } from '../domain/ids.ts';
@@ -51,6 +50,7 @@ export function openNotifier(options: NotifyOptions): Notifier {
     const { block } = question;
     if (told.has(block.id)) return;
     forget(block.id);
+    if (block.waits === true) return;
     const graceMs = block.kind === 'approval' && block.rule.startsWith('hook') ? 0 : options.graceMs;
     waiting.set(
       block.id,
@@ -126,7 +126,7 @@ function fill(argv: readonly string[], { task, attempt, block }: Question, { run
 
 /** A program that is not there, or fails, is no reason to disturb the run. */
 function startProgram([file = '', ...args]: readonly string[]): void {
-  const child = spawn(file, args, { stdio: 'ignore', detached: true });
+  const child = process.getBuiltinModule('node:child_process').spawn(file, args, { stdio: 'ignore', detached: true });
   child.on('error', () => {});
   child.unref();
 }

@@ -11,6 +11,7 @@ import {
   leftRecording,
   stateWords,
   subjectOf,
+  describeWait,
 } from '../domain/words.ts';
 import { toneOf, type Look, type Tone } from './style.ts';
 import { oneLine } from './width.ts';
@@ -45,7 +46,7 @@ export function renderPresent(picture: RunPicture, mask: (text: string) => strin
 }
 
 function todoOfTask({ task, kind, detail }: TaskPicture, run: RunId): string | null {
-  if (detail.kind === 'block') return blockCommand(detail.block, run, task);
+  if (detail.kind === 'block') return describeWait(detail.block) ?? blockCommand(detail.block, run, task);
   if (detail.kind === 'gate' && kind === 'gated') return gateCommand(detail.gate, run, task);
   return kind === 'undecided' ? `cis dag retry|skip ${run}:${task}` : null;
 }
@@ -83,6 +84,7 @@ const quiet: ReadonlySet<CisEvent['kind']> = new Set([
 function todoOf(event: CisEvent, run: RunId): string | null {
   switch (event.kind) {
     case 'task-blocked': {
+      if (event.block.waits === true) return null;
       const choices = event.block.choices.length === 0 ? '' : `   ${describeChoices(event.block)}`;
       return blockCommand(event.block, run, event.task) + choices;
     }

@@ -9,6 +9,7 @@ import {
   describeGate,
   describeSkip,
   gateCommand,
+  describeWait,
 } from '../domain/words.ts';
 import { toneOf, type Look, type Tone } from './style.ts';
 import { cut, fit, oneLine, widthOf } from './width.ts';
@@ -116,6 +117,8 @@ function sayBlock(task: TaskPicture, picture: RunPicture, sight: Sight): Said {
   const question = oneLine(
     sight.mask(block.command === undefined ? block.question : `${block.question}  ${block.command}`),
   ).trim();
+  const waits = describeWait(block);
+  if (waits !== null) return { text: `${waits}: ${question}`, tone: 'dim', todo: null };
   const choices = block.choices.length === 0 ? '' : `   ${oneLine(sight.mask(describeChoices(block)))}`;
   return { text: question || block.kind, tone: 'ask', todo: blockCommand(block, picture.run, task.task) + choices };
 }

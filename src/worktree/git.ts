@@ -1,4 +1,3 @@
-import { spawn } from 'node:child_process';
 import { err, ok, type Result } from '../domain/result.ts';
 import { repositoryVariables } from './variables.ts';
 
@@ -70,11 +69,13 @@ function isLocked({ said }: GitError): boolean {
 
 function runOnce(args: readonly string[], options: GitOptions): Promise<Result<string, GitError>> {
   const own = [...settings, ...(options.isTheirs === true ? [] : ['commit.gpgSign=false'])];
-  const child = spawn('git', [...own.flatMap((one) => ['-c', one]), ...args], {
-    cwd: options.cwd,
-    env: { ...cleanEnv(process.env), ...options.env },
-    stdio: ['pipe', 'pipe', 'pipe'],
-  });
+  const child = process
+    .getBuiltinModule('node:child_process')
+    .spawn('git', [...own.flatMap((one) => ['-c', one]), ...args], {
+      cwd: options.cwd,
+      env: { ...cleanEnv(process.env), ...options.env },
+      stdio: ['pipe', 'pipe', 'pipe'],
+    });
   const out: Buffer[] = [];
   const errors: Buffer[] = [];
   child.stdout.on('data', (chunk: Buffer) => out.push(chunk));

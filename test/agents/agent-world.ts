@@ -1,5 +1,6 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { onTestFailed } from 'vitest';
 import type { Block } from '../../src/domain/block.ts';
 import type { CisEvent } from '../../src/domain/event.ts';
 import type { RunId, TaskId } from '../../src/domain/ids.ts';
@@ -50,13 +51,15 @@ export function openAgentWorld(agent: string, url: string): AgentWorld {
   prepareHome(home, url);
   const path = `${binOf(programNamed(agent))}:${join(process.execPath, '..')}:/usr/local/bin:/usr/bin:/bin`;
   const env = { ...world.env, ...agentEnv(home, url, path) };
-  return {
+  const opened: AgentWorld = {
     world,
     env,
     project: world.dir,
     run(tasks, mode = 'interactive') {
       const file = writeDag(world, `[dag]\nname = "real"\ndefault_agent = "${agent}"\n${tasks}`);
-      return watchCis(world, ['dag', 'run', file, '--run-id', runId, '--mode', mode], env);
+      const run = watchCis(world, ['dag', 'run', file, '--run-id', runId, '--mode', mode], env);
+      onTestFailed(async () => console.log(await story(opened, run)));
+      return run;
     },
     async output(task) {
       const { stdout } = await world.cis(['dag', 'output', `${runId}:${task}`], { env });
@@ -65,6 +68,7 @@ export function openAgentWorld(agent: string, url: string): AgentWorld {
     states: () => look(world, runId).states,
     [Symbol.asyncDispose]: () => world[Symbol.asyncDispose](),
   };
+  return opened;
 }
 
 function makeRepository(dir: string): void {

@@ -6,7 +6,7 @@ import { openTerminal } from '../support/terminal.ts';
 import { agentEnv, binOf, install, prepareHome, programNamed } from './programs.ts';
 import { playSteps, savePoints } from './recorder.ts';
 import { recordings, type Recording } from './recordings.ts';
-import { runSealed } from './sealed.ts';
+import { sealing, start } from './sealed.ts';
 
 // Usage: node test/agents/record.ts [NAME-PREFIX…]
 // Records sessions of the real programs into test/screens/agents/, each in a world without network but its own loopback.
@@ -64,7 +64,7 @@ function trust(home: string, cwd: string): void {
 
 if (process.env['CIS_SEALED'] === undefined) {
   for (const agent of new Set(recordings.map((recording) => recording.agent))) install(programNamed(agent));
-  process.exitCode = runSealed([process.execPath, import.meta.filename, ...process.argv.slice(2)]);
+  process.exitCode = await start(sealing([process.execPath, import.meta.filename, ...process.argv.slice(2)], null));
 } else {
   const prefixes = process.argv.slice(2);
   mkdirSync(screens, { recursive: true });

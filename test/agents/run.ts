@@ -1,11 +1,11 @@
-import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { install, programNamed } from './programs.ts';
-import { runSealed, sealable } from './sealed.ts';
+import { frozen, sealable, sealing, start } from './sealed.ts';
 
-// Usage: npm run test:agents -- [--repeat N] [--agent NAME]
-// Installs the real programs outside the repository, runs each through every case N times, and writes test/agents/report.md.
+// Usage: npm run test:agents -- [--repeat N] [--agent NAME] [--jobs N]
+// Installs the real programs outside the repository, runs each through every case N times, so many programs at once, and writes
+// test/agents/report.md after every round.
 
 const root = join(import.meta.dirname, '..', '..');
 const agents = ['claude', 'codex', 'opencode', 'qwen'] as const;
@@ -18,20 +18,47 @@ interface Outcome {
   readonly message: string;
 }
 
+/** Ms from a question on the screen to its `task-blocked` in the log. */
+interface Delay {
+  readonly agent: string;
+  readonly what: string;
+  readonly hooked: boolean;
+  readonly delayMs: number;
+}
+
 function option(name: string): string | undefined {
   const at = process.argv.indexOf(`--${name}`);
   return at < 0 ? undefined : process.argv[at + 1];
 }
 
-function runOnce(results: string, sealed: boolean): Outcome[] {
+/** Runs every case of one program. */
+async function runProgram(agent: string, dir: string, copy: string | null): Promise<Outcome[]> {
+  const results = join(dir, `${agent}.json`);
+  rmSync(results, { force: true });
   const vitest = join(root, 'node_modules', 'vitest', 'vitest.mjs');
   const config = join(root, 'vitest.agents.config.ts');
   const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${results}`];
   const command = [process.execPath, vitest, 'run', '--config', config, ...reporters];
-  const [file = '', ...args] = command;
-  if (sealed) runSealed(command);
-  else spawnSync(file, args, { stdio: 'inherit', cwd: root });
+  await start(copy === null ? command : sealing(command, copy), { CIS_AGENT: agent });
   return readOutcomes(results);
+}
+
+/** A round: every program, `jobs` at once. */
+async function runRound(
+  programs: readonly string[],
+  jobs: number,
+  dir: string,
+  copy: string | null,
+): Promise<Outcome[]> {
+  const queue = [...programs];
+  const outcomes: Outcome[] = [];
+  const work = async (): Promise<void> => {
+    for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
+      outcomes.push(...(await runProgram(next, dir, copy)));
+    }
+  };
+  await Promise.all(Array.from({ length: jobs }, work));
+  return outcomes.toSorted((a, b) => programs.indexOf(a.agent) - programs.indexOf(b.agent));
 }
 
 function readOutcomes(path: string): Outcome[] {
@@ -59,7 +86,24 @@ function readOutcomes(path: string): Outcome[] {
   );
 }
 
-function renderReport(runs: readonly (readonly Outcome[])[], sealed: boolean): string {
+function readDelays(path: string): Delay[] {
+  if (!existsSync(path)) return [];
+  const lines = readFileSync(path, 'utf8').trimEnd().split('\n');
+  return lines.map((line) => JSON.parse(line) as Delay);
+}
+
+function renderDelays(delays: readonly Delay[]): string[] {
+  const keys = [...new Set(delays.map(({ agent, what, hooked }) => `${agent}\u0000${what}\u0000${String(hooked)}`))];
+  return keys.map((key) => {
+    const [agent = '', what = '', hooked = ''] = key.split('\u0000');
+    const of = delays.filter((one) => one.agent === agent && one.what === what).map(({ delayMs }) => delayMs);
+    const sorted = of.toSorted((a, b) => a - b);
+    const [by, limit] = hooked === 'true' ? ['hook and screen', 1_000] : ['screen', 2_000];
+    return `| ${agent} | ${what} | ${by} | ${of.length} | ${sorted[Math.floor(sorted.length / 2)] ?? 0} ms | ${sorted.at(-1) ?? 0} ms | ${limit} ms |`;
+  });
+}
+
+function renderReport(runs: readonly (readonly Outcome[])[], delays: readonly Delay[], sealed: boolean): string {
   const all = runs.flat();
   const keys = [...new Set(all.map(({ agent, name }) => `${agent}\u0000${name}`))];
   const rows = keys.map((key) => {
@@ -84,22 +128,32 @@ function renderReport(runs: readonly (readonly Outcome[])[], sealed: boolean): s
     '| --- | --- | --- | --- |',
     ...rows,
     '',
+    'From the screen that shows a question whole to its `task-blocked`, as a reader of the log sees it:',
+    '',
+    '| program | question | told by | times | p50 | max | limit |',
+    '| --- | --- | --- | --- | --- | --- | --- |',
+    ...renderDelays(delays),
+    '',
     ...(failures.length === 0 ? [] : ['Failures:', '', ...failures, '']),
   ].join('\n');
 }
 
 const repeat = Number(option('repeat') ?? '1');
 const only = option('agent');
-if (only !== undefined) process.env['CIS_AGENT'] = only;
-for (const agent of agents) if (only === undefined || only === agent) install(programNamed(agent));
+const programs = agents.filter((agent) => only === undefined || only === agent);
+for (const agent of programs) install(programNamed(agent));
 const sealed = sealable();
 const dir = mkdtempSync(join(root, 'node_modules', '.agents-'));
+if (sealed) for (const part of frozen) cpSync(join(root, part), join(dir, part), { recursive: true });
+const delays = join(dir, 'delays.ndjson');
+process.env['CIS_DELAYS'] = delays;
 const runs: Outcome[][] = [];
 for (let number = 1; number <= repeat; number += 1) {
   console.log(`— ${number} of ${repeat}`);
-  runs.push(runOnce(join(dir, 'results.json'), sealed));
+  runs.push(await runRound(programs, Number(option('jobs') ?? '1'), dir, sealed ? dir : null));
+  const report = renderReport(runs, readDelays(delays), sealed);
+  if (only === undefined) writeFileSync(join(import.meta.dirname, 'report.md'), report);
+  else console.log(report);
 }
 rmSync(dir, { recursive: true });
-if (only === undefined) writeFileSync(join(import.meta.dirname, 'report.md'), renderReport(runs, sealed));
-else console.log(renderReport(runs, sealed));
 process.exitCode = runs.flat().every(({ passed }) => passed) && runs.flat().length > 0 ? 0 : 1;

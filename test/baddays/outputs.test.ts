@@ -105,6 +105,45 @@ test('a secret is masked wherever it is shown or put into another command, and i
   expect(readFileSync(join(world.home.logs, 'host.log'), 'utf8')).not.toContain(secret);
 });
 
+test('what a run was given in its file and by --var is masked by the same names, in any later command', async () => {
+  await using world = openWorld();
+  const [inFile, ofTask, byFlag] = ['file', 'task', 'flag'].map((from) => `${from}-${secret}`);
+  const path = dagFile(
+    world,
+    `[dag]
+name = "given"
+env = { DEPLOY_TOKEN = "${inFile}" }
+vars = { signing_key = "" }
+[[dag.tasks]]
+id = "tells"
+env = { DB_PASSWORD = "${ofTask}" }
+command = 'echo "$DEPLOY_TOKEN $DB_PASSWORD {{ var.signing_key }}"'
+[[dag.tasks]]
+id = "fails"
+deps = ["tells"]
+command = 'echo "{{ tasks.tells.output }}"; exit 3'
+`,
+  );
+  const run = await world.cis(['dag', 'run', path, '--run-id', 'given', '--var', `signing_key=${byFlag}`]);
+  const said = '[DEPLOY_TOKEN redacted] [DB_PASSWORD redacted] [signing_key redacted]';
+  expectEnd(run, 1, said); // the second task was given the masked text, and its report shows that
+  expect((await world.cis(['dag', 'logs', 'given:tells'])).stdout).toBe(`${said}\n`);
+  expect((await world.cis(['dag', 'output', 'given', 'tells'])).stdout).toBe(`${said}\n`);
+  const shown = [
+    ['status', 'given', '-v'],
+    ['events'],
+    ['events', 'given', '--json'],
+    ['logs', 'given:tells', '-f'],
+    ['replay', 'given:tells', '--speed', '1000'],
+    ['show', 'given'],
+    ['output', 'given', '--json'],
+  ];
+  for (const args of shown) {
+    const { stdout, stderr } = await world.cis(['dag', ...args]);
+    expect(stdout + stderr, args.join(' ')).not.toContain(secret);
+  }
+});
+
 test('a secret is masked in the last line of the live table too', async () => {
   await using world = openWorld();
   const path = dagFile(world, dagOf(['tells', 'echo "token $MY_API_TOKEN"; until [ -e go ]; do sleep 0.05; done']));

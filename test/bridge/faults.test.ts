@@ -1,15 +1,17 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { MatrixEvent } from 'matrix-js-sdk';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { bridgePaths } from '../../src/bridge/paths.ts';
-import { matrixFiles, readAccount, writeAccount } from '../../src/matrix/secrets.ts';
-import { openStorageToRead } from '../../src/storage/open.ts';
-import { watchCommits } from '../../src/storage/tail.ts';
+import { readLockHolder } from '../../src/host/lock.ts';
+import { matrixFiles, readAccount } from '../../src/matrix/secrets.ts';
 import { installTimeoutMs, must, startTestHomeserver, type TestHomeserver } from '../support/homeserver.ts';
-import { openWorld, type World } from '../support/world.ts';
+import { record } from '../support/amounts.ts';
+import { openWorld } from '../support/world.ts';
+import { contentOf, expectOnce, expectSame, readRoom, typeOf, until, untilAllTold } from './audit.ts';
 import { openProxy } from './proxy.ts';
-import { bodyOf, joinAs, loggedIn, makeRoom, message, react, writeAsking, writeDag } from './rooms.ts';
+import { bodyOf, goThrough, joinAs, loggedIn, makeRoom, message, react, writeAsking, writeDag } from './rooms.ts';
 
 let server: TestHomeserver;
 beforeAll(async () => {
@@ -20,23 +22,6 @@ afterAll(async () => {
 });
 
 const env = { CIS_DAG_MATRIX_BROADCAST_INTERVAL_MS: '100' };
-
-/** Everything in a room, oldest first, as the person's server gives it. */
-async function readRoom(url: string, token: string, room: string): Promise<readonly Record<string, unknown>[]> {
-  const path = `/_matrix/client/v3/rooms/${encodeURIComponent(room)}/messages?dir=b&limit=1000`;
-  const answer = await fetch(`${url}${path}`, { headers: { authorization: `Bearer ${token}` } });
-  return ((await answer.json()) as { chunk: Record<string, unknown>[] }).chunk.toReversed();
-}
-
-const typeOf = (event: Record<string, unknown>): string => String(event['type']);
-const contentOf = (event: Record<string, unknown>): Record<string, unknown> =>
-  event['content'] as Record<string, unknown>;
-
-/** Every transaction of ours is in the room once. */
-function expectOnce(events: readonly Record<string, unknown>[]): void {
-  const ids = events.flatMap((event) => contentOf(event)['cis.txn'] ?? []);
-  expect(ids.length).toBe(new Set(ids).size);
-}
 
 test(
   'in an encrypted room everything is encrypted, machine events go beside it, and an answer comes back',
@@ -60,7 +45,7 @@ test(
     expect((await run).code).toBe(0);
     expect(readFileSync(join(world.dir, 'chosen'), 'utf8')).toBe('0:No\n');
     await bea.seen(message('1/1 · completed'));
-    const events = await readRoom(server.url, person.accessToken, room);
+    const events = await readRoom(person, room);
     const clear = events.map(typeOf).filter((type) => type === 'm.room.message' || type.startsWith('cis.dag'));
     expect(clear).toEqual([]);
     expectOnce(events);
@@ -83,27 +68,12 @@ test('a room that must be encrypted and is not ends the run before it starts', {
   ).toBe(4);
 });
 
-/** From now on the home reaches its homeserver by another address. */
-function goThrough(world: World, url: string): void {
-  const files = matrixFiles(world.home.dir);
-  const account = must(readAccount(files));
-  if (account === null) throw new Error('not logged in');
-  writeAccount(files, { ...account, homeserver: url });
-}
-
-/** Resolves once the database says so. */
-function until(world: World, query: string): Promise<void> {
-  const db = must(openStorageToRead(world.home.database));
-  return new Promise((resolve) => {
-    const look = (): void => {
-      if (db.prepare(query).get() === undefined) return;
-      watching[Symbol.dispose]();
-      db.close();
-      resolve();
-    };
-    const watching = watchCommits(db, world.home.database, look);
-    look();
-  });
+/** Kills the bridge, once there is one, and waits until it is gone: whoever comes next must not take it for alive. */
+async function killLiving(lock: string): Promise<void> {
+  let pid = readLockHolder(lock);
+  for (; pid === null; pid = readLockHolder(lock)) await sleep(20);
+  process.kill(pid, 'SIGKILL');
+  while (readLockHolder(lock) === pid) await sleep(5);
 }
 
 test(
@@ -125,28 +95,16 @@ test(
     await cleo.seen(message('▶ chain'));
     for (const task of ['t3', 't6', 't9']) {
       await until(world, `SELECT 1 FROM tasks WHERE task_id = '${task}' AND state = 'completed'`);
-      const { pid } = JSON.parse(readFileSync(lock, 'utf8')) as { pid: number };
-      process.kill(pid, 'SIGKILL');
+      await killLiving(lock);
       // What a second run, or whoever looks, does: the bridge of the home comes back.
       await world.cis(['dag', 'mode', 'k', 'hybrid', '--room', room], { env });
     }
     expect((await run).code).toBe(0);
     await cleo.seen(message('12/12 · completed'));
     await cleo.seen((event: MatrixEvent) => event.getType() === 'cis.dag.run.completed');
-    await until(
-      world,
-      `SELECT 1 FROM bridge_runs WHERE closed = 1 AND NOT EXISTS (SELECT 1 FROM outbox WHERE state = 'waiting')`,
-    );
-    const events = await readRoom(server.url, person.accessToken, room);
-    expectOnce(events);
-    const states = new Map<string, string>();
-    for (const event of events) {
-      if (typeOf(event) !== 'cis.dag.task.status') continue;
-      const { tasks: told } = contentOf(event) as { tasks: { task_id: string; status: string }[] };
-      for (const { task_id, status } of told) states.set(task_id, status);
-    }
-    expect([...states.values()]).toEqual(Array.from({ length: 12 }, () => 'completed'));
-    expect(events.filter((event) => typeOf(event) === 'cis.dag.run.completed')).toHaveLength(1);
+    await untilAllTold(world);
+    const events = await readRoom(person, room);
+    record('bridge killed -9 three times', { ...expectSame(world, 'k', room, events) });
     expect(events.filter((event) => typeOf(event) === 'cis.dag.run.created')).toHaveLength(1);
   },
 );
@@ -177,7 +135,7 @@ test(
     expect((await run).code).toBe(0);
     const card = await dora.seen(message('61/61 · completed'));
     expect(bodyOf(card).split('\n').length).toBeLessThan(15);
-    const all = await readRoom(server.url, person.accessToken, room);
+    const all = await readRoom(person, room);
     const events = all.filter((event) => contentOf(event)['cis.txn'] !== undefined);
     expectOnce(events);
     // The log has four times as many events as tasks.
@@ -200,16 +158,13 @@ test('a homeserver that is down for the whole run gets all of it afterwards', { 
     world,
     `[dag]\nname = "late"\n[[dag.tasks]]\nid = "a"\ncommand = "echo a"\n[[dag.tasks]]\nid = "b"\ndeps = ["a"]\ncommand = "echo b"\n`,
   );
-  const ended = await world.cis(['dag', 'run', file, '--hybrid', '--room', room], { env });
+  const ended = await world.cis(['dag', 'run', file, '--hybrid', '--room', room, '--run-id', 'late'], { env });
   expect(ended.code).toBe(0);
   expect(ended.stderr).toContain('the room gets everything later');
   await server.start();
-  await until(
-    world,
-    `SELECT 1 FROM bridge_runs WHERE closed = 1 AND NOT EXISTS (SELECT 1 FROM outbox WHERE state = 'waiting')`,
-  );
-  const events = await readRoom(server.url, person.accessToken, room);
-  expectOnce(events);
+  await untilAllTold(world);
+  const events = await readRoom(person, room);
+  record('homeserver down for the whole run', { ...expectSame(world, 'late', room, events) });
   const bodies = events
     .filter((event) => typeOf(event) === 'm.room.message')
     .map((event) => String(contentOf(event)['body']));
@@ -240,16 +195,15 @@ test(
     const { lock } = bridgePaths(world.home);
     for (let round = 0; round < 6; round += 1) {
       await swallowed;
-      const { pid } = JSON.parse(readFileSync(lock, 'utf8')) as { pid: number };
       if (round < 5) swallowed = proxy.swallowNextSend();
-      process.kill(pid, 'SIGKILL');
+      await killLiving(lock);
       await world.cis(['dag', 'mode', 'c', 'hybrid', '--room', room], { env: accept });
     }
     await react(fay, room, await fay.seen(message('Shall I delete it?')), '👍');
     expect((await run).code).toBe(0);
     await fay.seen(message('1/1 · completed'));
-    const events = await readRoom(server.url, person.accessToken, room);
-    expectOnce(events);
+    const events = await readRoom(person, room);
+    record('killed -9 between send and acknowledgement, six times', { ...expectSame(world, 'c', room, events) });
     expect(events.filter((event) => typeOf(event) === 'cis.dag.run.created')).toHaveLength(1);
     expect(events.filter((event) => isMessage(event, 'Shall I delete it?') && !isMessage(event, '* '))).toHaveLength(1);
   },
@@ -282,5 +236,13 @@ test(
     expect((await run).code).toBe(0);
     await until(world, `SELECT 1 FROM matrix_device WHERE last_error IS NOT NULL`);
     expect((await world.cis(['matrix', 'status'])).stdout).toMatch(/last error .*(?:token|log)/);
+    const again = ['matrix', 'login', '--homeserver', server.url, '--user', 'bot-revoked', '--password-stdin'];
+    expect((await world.cis(again, { env, stdin: 'bot-revoked-password\n' })).code).toBe(0);
+    await untilAllTold(world);
+    const bot = must(readAccount(matrixFiles(world.home.dir)));
+    if (bot === null) throw new Error('not logged in');
+    record('token revoked in mid-run, logged in again', {
+      ...expectSame(world, 'r', room, await readRoom(bot, room)),
+    });
   },
 );

@@ -101,22 +101,21 @@ command = "true"
 `,
     );
     const run = world.cis(['dag', 'run', file, '--room', room, '--run-id', 'g', '--flush'], { env });
-    const deploy = await gina.seen(message('deploy waits for you'));
-    const publish = await gina.seen(message('publish waits for you'));
-    const late = await gina.seen(message('late waits for you'));
+    const asked = await gina.seen(message('3 questions wait for you'));
 
     expect((await world.cis(['dag', 'confirm', 'g:late'], { env })).code).toBe(0);
     await gina.seen(message('(terminal): Yes'));
-    await react(gina, room, late, '❌');
-    await gina.seen(message('Too late.'));
+    await react(gina, room, asked, '3b');
+    await gina.seen(message('Too late for 3 (late).'));
 
-    await react(gina, room, publish, '✅');
+    await react(gina, room, asked, '2a');
     await gina.seen(
-      (event) => message('publish')(event) && event.getContent()['m.relates_to']?.['m.in_reply_to'] !== undefined,
+      (event) => message('2 (publish)')(event) && event.getContent()['m.relates_to']?.['m.in_reply_to'] !== undefined,
     );
     expect((await world.cis(['dag', 'vote', 'g:publish', 'yes', '--as', 'hugo'], { env })).code).toBe(0);
+    await gina.seen(message('1 question waits for you'));
 
-    await react(gina, room, deploy, '👍');
+    await react(gina, room, asked, '👍');
     await gina.seen(message('⏳ deploy'));
     await say(gina, room, '!cis status');
     await gina.seen(

@@ -1,18 +1,21 @@
 import { createServer, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-/** A way to a homeserver that may swallow answers. */
+/** A way to a homeserver that may swallow answers, or be slow. */
 export interface Proxy extends AsyncDisposable {
   readonly url: string;
   /** Of the next event that is sent the server's answer is not passed on; resolves once the server has the event. */
   swallowNextSend(): Promise<void>;
   /** How many requests were answered with 429. */
   refusals(): number;
+  /** From now on each answer comes so much later. */
+  slow(ms: number): void;
 }
 
 export async function openProxy(target: string): Promise<Proxy> {
   let swallow: (() => void) | null = null;
   let refusals = 0;
+  let delayMs = 0;
   const server = createServer((incoming, outgoing) => {
     const { method = 'GET', headers, url = '/' } = incoming;
     const isSend = method === 'PUT' && url.includes('/send/');
@@ -24,8 +27,12 @@ export async function openProxy(target: string): Promise<Proxy> {
         answer.resume().on('end', swallowed);
         return;
       }
-      outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
-      answer.pipe(outgoing);
+      const pass = (): void => {
+        outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
+        answer.pipe(outgoing);
+      };
+      if (delayMs === 0) pass();
+      else setTimeout(pass, delayMs);
     });
     upstream.on('error', () => outgoing.destroy());
     incoming.pipe(upstream);
@@ -35,6 +42,9 @@ export async function openProxy(target: string): Promise<Proxy> {
   const { port } = server.address() as AddressInfo;
   return {
     refusals: () => refusals,
+    slow(ms) {
+      delayMs = ms;
+    },
     url: `http://127.0.0.1:${port}`,
     swallowNextSend: () =>
       new Promise((resolve) => {

@@ -5,11 +5,14 @@ import { openPicture } from '../../src/domain/picture.ts';
 import type { TaskId } from '../../src/domain/ids.ts';
 import { renderCard, titleOf } from '../../src/bridge/card.ts';
 import { renderDetails } from '../../src/bridge/details.ts';
+import { groupQuestions, meaningOf, renderGroup } from '../../src/bridge/group.ts';
 import { foldMachine } from '../../src/bridge/machine.ts';
+import { edit, inThread, notice, plainMessage, text } from '../../src/bridge/message.ts';
 import { isCommand, parseCommand } from '../../src/bridge/parse-command.ts';
 import { cleanAnswer, parseReaction, parseReply } from '../../src/bridge/parse-reply.ts';
 import { questionsOf, renderOutcome, renderQuestion, seedsFor, type Question } from '../../src/bridge/question.ts';
 import { escapeHtml, plainText } from '../../src/bridge/text.ts';
+import { checkContent } from '../../src/matrix/content.ts';
 import { readMachineEvent } from '../../src/matrix/events/index.ts';
 import {
   approval,
@@ -47,7 +50,7 @@ const story = [
 ] as const;
 
 test('the card of a short run has a line a task', () => {
-  const card = renderCard(pictureOf(['lint', 'implement', 'test', 'docs'], story));
+  const card = renderCard(pictureOf(['lint', 'implement', 'test', 'docs'], story), same);
   expect(card.body).toMatchInlineSnapshot(`
     "▶ demo · 1/4 · 1 waiting for you · 1 failed
     ✅ lint · 12s
@@ -61,15 +64,25 @@ test('the card of a short run has a line a task', () => {
   );
 });
 
+test('what a failure quotes is masked in the card', () => {
+  const events = [
+    [0, starting('a')],
+    [1, { ...failed('a'), failure: { kind: 'not-started', reason: 'no such directory: /x/hush' } }],
+  ] as Parameters<typeof logOf>[1];
+  const card = renderCard(pictureOf(['a'], events), (text) => text.replaceAll('hush', '***'));
+  expect(card.body).toContain('no such directory: /x/***');
+  expect(card.html).not.toContain('hush');
+});
+
 test('the card of a long run is grouped, and names what waits, failed and runs', () => {
   const ids = Array.from({ length: 300 }, (_, index) => `t${index}`);
   const events = ids.flatMap((id, index) =>
     index < 200 ? [[index, starting(id)] as const, ...(index < 150 ? [[index + 1, completed(id)] as const] : [])] : [],
   );
-  const card = renderCard(pictureOf(ids, [[0, { kind: 'run-started' }], ...events, [500, failed('t160')]]));
+  const card = renderCard(pictureOf(ids, [[0, { kind: 'run-started' }], ...events, [500, failed('t160')]]), same);
   expect(card.body).toMatchInlineSnapshot(`
     "▶ demo · 150/300 · 1 failed
-    ▫️ 100 pending · ⏳ 49 starting · ✅ 150 done · ❌ 1 failed
+    ❌ 1 failed · ⏳ 49 running · ▫️ 100 to come · ✅ 150 done
     ❌ t160 · exit code 2
     ⏳ t150
     ⏳ t151
@@ -79,7 +92,7 @@ test('the card of a long run is grouped, and names what waits, failed and runs',
     ⏳ t155
     ⏳ t156
     ⏳ t157
-    … and 41 more like these
+    … and 41 more running
     run brave-otter"
   `);
 });
@@ -169,6 +182,16 @@ test('a thumb does not choose where no choice says yes', () => {
   });
 });
 
+test('words of one choice choose it, but not where choices say yes or no', () => {
+  const versions = { ...theQuestion(), choices: [{ label: '2.4.1 (patch)' }, { label: '2.5.0 (minor)' }] };
+  expect(parseReply('Minor', versions)).toEqual({ ok: true, value: { kind: 'choose', index: 1 } });
+  expect([parseReply('2 5', versions).ok, parseReply('2', versions)]).toEqual([
+    false,
+    { ok: true, value: { kind: 'choose', index: 1 } },
+  ]);
+  expect(parseReply('again', theQuestion()).ok).toBe(false);
+});
+
 test('an answer of text has no control characters, whatever was sent', () => {
   const question = theQuestion({ ...approval('Name?'), kind: 'question', choices: [], selected: null, input: 'line' });
   fc.assert(
@@ -247,6 +270,37 @@ test('commands are read, and what is none is not taken for one', () => {
   fc.assert(fc.property(fc.string(), (text) => parseCommand(`!cis ${text}`) !== undefined));
 });
 
+test('whatever is in them, messages and their edits are small enough for an event', () => {
+  for (const sign of ['"', '\u{1F600}', '\u4E16', '\\']) {
+    const long = sign.repeat(5000);
+    const block = approval(long, long);
+    const choices = Array.from({ length: 60 }, () => ({ label: long }));
+    const people = Array.from({ length: 20 }, (_, index) => `@${'p'.repeat(100)}${index}:example.org`);
+    const question = theQuestion({ ...block, choices });
+    const view = { dag: long, mentions: people, mask: same };
+    const fits = (content: Parameters<typeof checkContent>[0]): boolean => checkContent(content).ok;
+    for (const group of groupQuestions([question, question, question], view)) {
+      const asked = group.map((one) => ({ question: one, outcome: null }));
+      const message = asked.length === 1 ? renderQuestion(question, view) : renderGroup(asked, view);
+      const content = { ...text(message, people), 'cis.question': meaningOf(asked, same) };
+      expect([fits(content), fits(edit(content))]).toEqual([true, true]);
+    }
+    const many = Array.from({ length: 200 }, (_, index) => [index, completed(`t${index}`)] as const);
+    const preview = () => ({ text: long.slice(0, 600), isCut: false, isFile: false });
+    const details = renderDetails(logOf('brave-otter', many), { mask: same, preview });
+    expect(fits(inThread(notice(details ?? plainMessage(''))))).toBe(true);
+    expect(details?.body).toMatch(/… and \d+ more: cis dag events$/);
+    const ids = Array.from({ length: 20 }, (_, index) => `t${index}`);
+    const blocks = ids.map((id) => [2, blocked(id, block)] as const);
+    const failures = ids.map((id) => [1, { ...failed(id), failure: { kind: 'not-started', reason: long } }] as const);
+    for (const events of [blocks, failures]) {
+      const fold = openPicture(settingsOf(ids.map((id) => taskOf(id))));
+      for (const event of logOf('brave-otter', events)) fold.apply(event);
+      expect(fits(edit(notice(renderCard(fold.picture, same))))).toBe(true);
+    }
+  }
+});
+
 test('details tell what failed before what went well', () => {
   const many = Array.from({ length: 100 }, (_, index) => [index, completed(`t${index}`)] as const);
   const events = logOf('brave-otter', [[0, failed('bad')], ...many]);
@@ -304,4 +358,44 @@ test('machine events tell the last state of each task, in their schema, and a qu
   expect(told.toSorted()).toEqual(ids.toSorted());
   for (const { type, content } of items) expect(readMachineEvent(type, content).ok).toBe(true);
   expect(titleOf(fold.picture)).toContain('❌ demo');
+});
+
+test('the card of a run of 2,000 tasks says at a glance what waits, failed and runs, and stays as small', () => {
+  const ids = Array.from({ length: 2000 }, (_, index) => `unit-${index}`);
+  const began = ids.slice(0, 1300).map((id, index) => [index, starting(id)] as const);
+  const ran = ids.slice(0, 1290).map((id, index) => [1000 + index, running(id)] as const);
+  const done = ids.slice(0, 1200).map((id, index) => [2000 + index, completed(id)] as const);
+  const bad = ids.slice(1200, 1212).map((id, index) => [4000 + index, failed(id)] as const);
+  const asks = ids.slice(1212, 1214).map((id, index) => [5000 + index, blocked(id, approval('May I?'))] as const);
+  const card = renderCard(
+    pictureOf(ids, [[0, { kind: 'run-started' }], ...began, ...ran, ...done, ...bad, ...asks]),
+    same,
+  );
+  expect(card.body).toMatchInlineSnapshot(`
+    "▶ demo · 1200/2000 · 2 waiting for you · 12 failed
+    ✋ 2 waiting for you · ❌ 12 failed · ⏳ 86 running · ▫️ 700 to come · ✅ 1200 done
+    ✋ unit-1212 · waits for you
+    ✋ unit-1213 · waits for you
+    ❌ unit-1200 · exit code 2
+    ❌ unit-1201 · exit code 2
+    ❌ unit-1202 · exit code 2
+    ❌ unit-1203 · exit code 2
+    ❌ unit-1204 · exit code 2
+    ❌ unit-1205 · exit code 2
+    ❌ unit-1206 · exit code 2
+    ❌ unit-1207 · exit code 2
+    … and 4 more failed
+    ⏳ unit-1214
+    ⏳ unit-1215
+    ⏳ unit-1216
+    ⏳ unit-1217
+    ⏳ unit-1218
+    ⏳ unit-1219
+    ⏳ unit-1220
+    ⏳ unit-1221
+    … and 78 more running
+    run brave-otter"
+  `);
+  expect(card.html.split('<br>').length).toBeLessThan(40);
+  expect(Buffer.byteLength(JSON.stringify(card))).toBeLessThan(4096);
 });

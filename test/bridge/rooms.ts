@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { EventType, MsgType, RelationType, type MatrixEvent } from 'matrix-js-sdk';
 import type { RateLimit } from '../../src/domain/room.ts';
-import type { Account } from '../../src/matrix/secrets.ts';
+import { matrixFiles, readAccount, writeAccount, type Account } from '../../src/matrix/secrets.ts';
 import { openStorage } from '../../src/storage/open.ts';
 import { must, type TestHomeserver } from '../support/homeserver.ts';
 import { openSdkClient, type SdkClient } from '../support/sdk.ts';
@@ -19,10 +19,18 @@ export async function loggedIn(world: World, server: TestHomeserver, name: strin
 }
 
 /** What the server allows, null: everything; a login cannot know. */
-function setLimit(world: World, limit: RateLimit | null): void {
+export function setLimit(world: World, limit: RateLimit | null): void {
   const db = must(openStorage(world.home.database));
   db.prepare('UPDATE matrix_device SET limit_json = ?').run(limit === null ? null : JSON.stringify(limit));
   db.close();
+}
+
+/** From now on the home reaches its homeserver by another address. */
+export function goThrough(world: World, url: string): void {
+  const files = matrixFiles(world.home.dir);
+  const account = must(readAccount(files));
+  if (account === null) throw new Error('not logged in');
+  writeAccount(files, { ...account, homeserver: url });
 }
 
 export async function makeRoom(world: World, name: string, ...more: readonly string[]): Promise<string> {

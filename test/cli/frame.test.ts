@@ -15,6 +15,27 @@ describe('the launcher', () => {
     expect(direct).toMatchObject({ code: 0, stdout: expect.stringMatching(/^\d+\.\d+\.\d+\n$/) });
   });
 
+  test('hands over to the Node of the package where the one that calls it is too old', async () => {
+    await using world = openWorld();
+    const old = join(world.dir, 'old.cjs');
+    writeFileSync(
+      old,
+      `Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '20.1.0' } });`,
+    );
+    const call = (args: readonly string[], path = cisPath) =>
+      run(process.execPath, ['--require', old, path, ...args], world.dir, world.env);
+    expect(await call(['--version'])).toMatchObject({ code: 0, stdout: expect.stringMatching(/^\d+\.\d+\.\d+\n$/) });
+    expect(await call(['dag', 'status', 'nobody'])).toMatchObject({
+      code: 4,
+      stderr: expect.stringContaining('cis: '),
+    });
+    copyFileSync(cisPath, join(world.dir, 'cis.cjs')); // a package without any Node
+    expect(await call(['--version'], join(world.dir, 'cis.cjs'))).toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(/^cis: Node 20\.1\.0 is too old and .+ is missing: run 'npm ci' in .+\n$/),
+    });
+  });
+
   test('is found through links, as npx makes them', async () => {
     await using world = openWorld();
     symlinkSync(cisPath, join(world.dir, 'cis'));

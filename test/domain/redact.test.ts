@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { defaultRedactPatterns, findSecrets, openRedactor } from '../../src/domain/redact.ts';
+import { defaultRedactPatterns, findGivenSecrets, findSecrets, openRedactor } from '../../src/domain/redact.ts';
 
 const value = fc.string({ unit: fc.constantFrom('a', 'b', 'c'), minLength: 8, maxLength: 12 });
 const secrets = fc
@@ -82,6 +82,19 @@ describe('secrets of an environment', () => {
     const pem = '-----BEGIN KEY-----\nMIIEvQIBADANBgkqhkiG\n-----END KEY-----\n';
     const names = findSecrets({ DEPLOY_KEY: pem }, defaultRedactPatterns).map((secret) => secret.value);
     expect(names).toEqual([pem.trim(), 'MIIEvQIBADANBgkqhkiG']);
+  });
+
+  test('and those that a run was given: by its file, its tasks and its variables', () => {
+    const given = {
+      dag: {
+        env: { A_TOKEN: 'of the file', PLAIN: 'is shown as it is' },
+        vars: { key: 'by default', other: 'is shown as well' },
+        tasks: [{ env: { A_TOKEN: 'of a task' } }, { env: { B_SECRET: 'of the file' } }],
+      },
+      vars: { key: 'by a flag' },
+    };
+    const values = findGivenSecrets(given, defaultRedactPatterns).map(({ value }) => value);
+    expect(values).toEqual(['of the file', 'by default', 'by a flag', 'of a task']);
   });
 
   test('follow patterns of which only the star is special', () => {

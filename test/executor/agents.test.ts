@@ -2,6 +2,8 @@ import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { recordingPath } from '../../src/config/home.ts';
+import type { RunId, TaskId } from '../../src/domain/ids.ts';
 import { fixture } from '../support/sessions.ts';
 import { openWorld, type World } from '../support/world.ts';
 import { look, watchCis, writeDag } from './support.ts';
@@ -24,6 +26,15 @@ close = "C-c C-c"
 oneshot = ["${node}", "${fixture('fake-agent.mjs')}", "oneshot", "@{{ prompt_file }}"]
 prompt = "file"
 final_message = { kind = "json-lines", where = "result", path = ["text"] }
+
+[agents.silent]
+interactive = ["${node}", "${fixture('fake-agent.mjs')}", "silent", "{{ prompt }}"]
+close = "C-c C-c"
+rules = [{ id = "silent-done", state = "done", region = "last-4", any = ["turn complete"] }]
+
+[agents.misread]
+oneshot = ["true"]
+rules = [{ id = "misread", state = "blocked" }]
 
 [agents.broken]
 oneshot = "not a list"
@@ -93,6 +104,15 @@ describe('an agent of the config', () => {
     expect(sessions.stdout).toContain('"agent":"fake"');
   });
 
+  test('whose hook never speaks is done when its screen says so by a rule of the user’s, which the recording names', async () => {
+    const file = dag('silent', 'tasks = [{ id = "s", agent = "silent", mode = "interactive", prompt = "say" }]');
+    const ended = await world.cis(['dag', 'run', file, '--run-id', 'silent'], { env });
+    expect(ended.code, ended.stdout + ended.stderr).toBe(0);
+    expect(await outputOf('silent', 's')).toContain('heard: say');
+    const marks = readFileSync(recordingPath(world.home, 'silent' as RunId, 's' as TaskId, 1), 'utf8');
+    expect(marks).toContain('the turn is over (silent-done)');
+  });
+
   test('carries on the conversation of another task by its own resume', async () => {
     const file = dag(
       'talk',
@@ -146,6 +166,10 @@ describe('dags/agents.toml', () => {
     expect(await world.cis(['dag', 'run', file, '--agent', 'broken'])).toMatchObject({
       code: 2,
       stderr: expect.stringContaining('[agents.broken] `oneshot` must be a list of texts') as string,
+    });
+    expect(await world.cis(['dag', 'run', file, '--agent', 'misread'])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('`kind` must say what a blocked session waits for') as string,
     });
   });
 });

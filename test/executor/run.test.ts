@@ -257,14 +257,17 @@ test('--paused starts nothing until it is resumed', async () => {
   expect((await cis.ended).code).toBe(0);
 });
 
-test('a run id that is taken, a mode that is not there yet and an unknown run are refused in one line', async () => {
+test('a run id that is taken, a mode without a room and an unknown run are refused in one line', async () => {
   const file = dagOf({ a: `command = 'true'` });
   expect((await world.cis(['dag', 'run', file, '--run-id', 'taken'])).code).toBe(0);
   expect((await world.cis(['dag', 'run', file, '--run-id', 'taken'])).code).toBe(6);
   expect((await world.cis(['dag', 'run', file, '--run-id', '../x'])).code).toBe(2);
   const hybrid = await world.cis(['dag', 'run', file, '--hybrid']);
   expect(hybrid).toMatchObject({ code: 2 });
-  expect(hybrid.stderr).toContain('needs');
+  expect(hybrid.stderr).toContain('hybrid mode needs a room');
+  const matrix = await world.cis(['dag', 'run', file, '--matrix']);
+  expect(matrix).toMatchObject({ code: 2 });
+  expect(matrix.stderr).toContain('matrix mode needs a room');
   expect((await world.cis(['dag', 'execute', '--run-id', 'nope'])).code).toBe(4);
 });
 

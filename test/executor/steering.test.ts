@@ -1,6 +1,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import Database from 'better-sqlite3';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { CisEvent } from '../../src/domain/event.ts';
 import { openWorld, type World } from '../support/world.ts';
@@ -174,13 +175,39 @@ describe('what a run would need', () => {
     expect(plan).toMatchObject({ code: 0, stdout: has('needs: task `c` needs matrix mode') });
   });
 
-  test('matrix and hybrid mode are refused for a living run too, local is where it is', async () => {
+  test('an agent whose program is not installed is one of it; PATH of the file and of the task count', async () => {
+    const bin = join(world.dir, 'agents-bin');
+    mkdirSync(bin);
+    writeFileSync(join(bin, 'codex'), '#!/bin/sh\n', { mode: 0o755 });
+    const env = { PATH: '/usr/bin:/bin' };
+    const ofTask = (path: string) => dagOf({ a: `prompt = 'go'\nagent = 'codex'\nenv = { PATH = '${path}' }` });
+    const refused = await world.cis(['dag', 'run', ofTask('/usr/bin:/bin'), '--run-id', 'absent'], { env });
+    expect(refused).toMatchObject({
+      code: 2,
+      stderr: has(
+        'task `a`: its agent is not installed, there is no `codex` in PATH: install it, or say in `[agents.codex]` how it is started',
+      ),
+    });
+    expect(await world.cis(['dag', 'status', 'absent'])).toMatchObject({ code: 4 });
+    const plan = async (file: string) => (await world.cis(['dag', 'run', file, '--dry-run'], { env })).stdout;
+    expect(await plan(ofTask('/usr/bin:/bin'))).toContain('its agent is not installed');
+    expect(await plan(ofTask(`${bin}:/usr/bin`))).not.toContain('installed');
+    expect(await plan(ofTask('{{ env.HOME }}/bin:/usr/bin'))).not.toContain('installed');
+    const inDag = dagOf({ a: `prompt = 'go'\nagent = 'codex'` }, `env = { PATH = '${bin}:/usr/bin' }`);
+    expect(await plan(inDag)).not.toContain('installed');
+  });
+
+  test('hybrid mode needs a room for a living run too, nodes do not take it, local is where it is', async () => {
     const file = dagOf({ a: until('moded') });
     const run = watchCis(world, ['dag', 'run', file, '--run-id', 'moded']);
     await run.waitFor(began('a'));
     expect(await world.cis(['dag', 'mode', 'moded', 'hybrid'])).toMatchObject({
       code: 2,
       stderr: has('hybrid mode needs'),
+    });
+    expect(await world.cis(['dag', 'mode', 'moded', 'matrix', '--room', '!r:x'])).toMatchObject({
+      code: 6,
+      stderr: has('stays there'),
     });
     expect(await world.cis(['dag', 'mode', 'moded', 'local'])).toMatchObject({
       code: 0,
@@ -335,6 +362,35 @@ describe('around runs', () => {
     expect((await world.cis(['dag', 'use', '--clear'])).stdout).toContain('newest unfinished');
   });
 
+  test('a run of `dag use` that is gone is told, and the newest is meant', async () => {
+    const file = dagOf({ a: `command = 'echo hi'` });
+    for (const run of ['kept', 'gone']) await world.cis(['dag', 'run', file, '--run-id', run]);
+    await world.cis(['dag', 'use', 'gone']);
+    expect((await world.cis(['dag', 'rm', 'gone'])).stdout).toContain('it was the run of `dag use`');
+    expect(await world.cis(['dag', 'use', '--json'])).toMatchObject({ stdout: '{"run":null}\n', stderr: '' });
+    const db = new Database(world.home.database);
+    db.prepare("INSERT INTO settings (name, value) VALUES ('active-run', 'gone')").run();
+    db.close();
+    const status = await world.cis(['dag', 'status']);
+    expect(status).toMatchObject({ code: 0, stderr: 'cis: run gone, which `dag use` chose, is gone\n' });
+    expect(status.stdout).toContain('kept');
+    expect((await world.cis(['dag', 'execute'])).stderr).toContain('cis: run gone, which');
+    await world.cis(['dag', 'use', '--clear']);
+  });
+
+  test('execute without file and id carries on the run of `dag use`, else the newest unfinished one', async () => {
+    await using own = openWorld();
+    const file = writeDag(own, `[dag]\nname = "x"\n[[dag.tasks]]\nid = "a"\ncommand = "true"\nlevel = "confirmed"\n`);
+    const done = writeDag(own, `[dag]\nname = "y"\n[[dag.tasks]]\nid = "a"\ncommand = "true"\n`, 'done.toml');
+    for (const run of ['first', 'second'])
+      expect((await own.cis(['dag', 'run', file, '--run-id', run, '--no-wait'])).code).toBe(3);
+    expect((await own.cis(['dag', 'run', done, '--run-id', 'third'])).code).toBe(0);
+    const carryOn = () => own.cis(['dag', 'execute', '--no-wait']);
+    expect(await carryOn()).toMatchObject({ code: 3, stdout: has('second'), stderr: has('second:a needs a word') });
+    await own.cis(['dag', 'use', 'first']);
+    expect(await carryOn()).toMatchObject({ code: 3, stdout: has('first'), stderr: has('first:a needs a word') });
+  });
+
   test('wait takes a task as well, and --blocked ends at a question', async () => {
     const file = dagOf(
       { a: `command = 'exit 3'`, b: `command = 'true'\nlevel = "confirmed"` },
@@ -396,6 +452,16 @@ describe('the DAGs of dags/', () => {
     const { states, events } = look(world, 'gates');
     expect(states).toMatchObject({ test: 'completed', deploy: 'completed', repair: 'skipped', clean: 'completed' });
     expect(events.filter((event) => event.kind === 'task-waiting-retry')).toHaveLength(1);
+  });
+
+  test('hybrid.toml runs in local mode too, and is answered and confirmed from another terminal', async () => {
+    const hybrid = watchCis(world, ['dag', 'run', join(root, 'dags/hybrid.toml'), '--run-id', 'no-room']);
+    await hybrid.waitFor((event) => event.kind === 'task-blocked' && event.task === 'ask');
+    expect(await world.cis(['dag', 'unblock', 'no-room:ask', 'y'])).toMatchObject({ code: 0 });
+    await hybrid.waitFor((event) => event.kind === 'task-gated' && event.task === 'clean');
+    expect((await world.cis(['dag', 'confirm', 'no-room:clean'])).code).toBe(0);
+    expect((await hybrid.ended).code).toBe(0);
+    expect((await world.cis(['dag', 'output', 'no-room', 'report'])).stdout).toContain('the answer is y');
   });
 
   test('check.toml is valid and could run', async () => {

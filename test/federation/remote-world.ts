@@ -8,6 +8,7 @@ import { openIdentity, type Identity } from '../../src/federation/identity.ts';
 import { serveRemote, type ServiceOptions } from '../../src/federation/remote/service.ts';
 import type { HostConnection } from '../../src/host/port.ts';
 import { matrixFiles, readAccount, type Account } from '../../src/matrix/secrets.ts';
+import { writeNodeRun } from '../../src/storage/node-work.ts';
 import { writeHeartbeat } from '../../src/storage/nodes.ts';
 import { openStorage, type Db } from '../../src/storage/open.ts';
 import { writeTrust } from '../../src/storage/trust.ts';
@@ -52,6 +53,7 @@ export const openPolicy: NodePolicy = {
   dirs: [],
   env: 'safe',
   baseUrls: [],
+  permissionModes: null,
   maxSessions: 4,
   answersFrom: ['coordinators'],
 };
@@ -121,20 +123,16 @@ export function introduce(to: Machine, node: Machine, run: RunId, tasks: readonl
     },
     lane: 'to-device',
     seq: Date.now() + introductions++,
-    saidAt: Date.now(),
     at: Date.now(),
   });
 }
 
 let introductions = 0;
 
-/** The node was given work of a run by the coordinator. */
-export function giveRun(node: Machine, run: RunId, coordinator: Did): void {
-  node.db
-    .prepare(
-      'INSERT INTO node_runs (run_id, room, coordinator, epoch, heard_at) VALUES (?, ?, ?, 1, 0) ON CONFLICT DO NOTHING',
-    )
-    .run(run, '!room:test', coordinator);
+/** The node was given work of a run by a coordinator. */
+export function giveRun(node: Machine, run: RunId, { identity, account }: Machine): void {
+  const coordinator = { did: identity.did, userId: account.userId, deviceId: account.deviceId };
+  writeNodeRun(node.db, { run, room: '!room:test', coordinator, epoch: 1, seen: 0 }, Date.now());
 }
 
 /** Starts a session on a node as its runner would. */

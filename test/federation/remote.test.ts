@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { RunId } from '../../src/domain/ids.ts';
@@ -26,7 +27,7 @@ beforeAll(async () => {
   here = await openMachine(server, 'here');
   node = await openMachine(server, 'faraway');
   trustAsCoordinator(node, here.identity.did);
-  giveRun(node, run, here.identity.did);
+  giveRun(node, run, here);
   host = await node.world.host();
   service = startService(node);
 }, installTimeoutMs);
@@ -139,6 +140,35 @@ test('unblock answers a question there; passwords are not taken from elsewhere',
   expect((await here.world.cis(['dag', 'logs', secret])).stdout).not.toContain('len');
   await here.world.cis(['dag', 'kill', secret]);
 });
+
+test(
+  'where the policy takes passwords one is given from a terminal, and is written down nowhere',
+  patience,
+  async () => {
+    await using open = await openMachine(server, 'trusting');
+    trustAsCoordinator(open, here.identity.did);
+    giveRun(open, run, here);
+    using theirs = await open.world.host();
+    await using _ = startService(open, { takesPasswords: true });
+    const script = 'printf "Password: "; stty -echo; read word; stty echo; echo "len ${#word}"; read rest';
+    const session = await spawnOn(open, theirs, run, 'vault', script);
+    introduce(here, open, run, ['vault']);
+    await expect
+      .poll(async () => (await here.world.cis(['dag', 'sessions'])).stdout, patience)
+      .toMatch(new RegExp(`${session} +trusting +blocked`));
+    const word = 'correct-horse-battery';
+    const given = await here.world.cis(['dag', 'unblock', session, '--text', '-'], { stdin: word });
+    expect(given.stderr + given.stdout).toContain(`answered ${session}: done`);
+    await expect
+      .poll(async () => (await here.world.cis(['dag', 'logs', session])).stdout, patience)
+      .toContain('len 21');
+    for (const { world } of [here, open]) {
+      const found = spawnSync('grep', ['-rl', word, world.home.dir], { encoding: 'utf8' });
+      expect(found.stdout).toBe('');
+    }
+    await here.world.cis(['dag', 'kill', session]);
+  },
+);
 
 test('a flooding session is shown as it is now, and floods neither the homeserver nor memory', patience, async () => {
   const session = await start('flood', 'read go; seq 1 400000; echo done flooding; read end');

@@ -35,6 +35,7 @@ export function openStore(): Store {
         files.set(mxc, Buffer.from(bytes));
         return ok({ mxc, file: null } satisfies MediaRef);
       },
+      maxBytes: () => Promise.resolve(ok(null)),
       async download({ mxc }, maxBytes) {
         downloads.push(mxc);
         const bytes = files.get(mxc);

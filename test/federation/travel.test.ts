@@ -1,5 +1,7 @@
-import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Home } from '../../src/config/home.ts';
@@ -7,10 +9,11 @@ import type { LargeRef, WorkspaceResult, WorkspaceSource } from '../../src/domai
 import type { TaskId } from '../../src/domain/ids.ts';
 import { branchOf, type Workspace } from '../../src/domain/workspace.ts';
 import { sha256Of } from '../../src/federation/travel/courier.ts';
-import { forgetLayers } from '../../src/federation/travel/layers.ts';
+import { readLayers } from '../../src/federation/travel/layers.ts';
 import { packResult } from '../../src/federation/travel/pack-result.ts';
 import { packWorkspace } from '../../src/federation/travel/pack-workspace.ts';
-import { repositoryId } from '../../src/federation/travel/paths.ts';
+import { clonesDir, nodeWorktrees, repositoryId } from '../../src/federation/travel/paths.ts';
+import { pruneTravel } from '../../src/federation/travel/prune.ts';
 import { publicUrl } from '../../src/federation/travel/published.ts';
 import { unpackResult } from '../../src/federation/travel/unpack-result.ts';
 import { markLaunched, unpackWorkspace } from '../../src/federation/travel/unpack-workspace.ts';
@@ -168,13 +171,35 @@ test('clones of two coordinators are apart: naming a commit does not give its fi
   expect(stranger).toMatchObject({ ok: false, error: { kind: 'missing' } });
 });
 
-test('a bundle that is gone from the media store is missing, and forgetting the layers uploads it again', async () => {
+test('a bundle that is gone from the media store is said to be missing, and uploaded again after a week', async () => {
   const workspace = await world.prepare(coordinator, repo, 'one');
   const source = await pack(workspace);
   world.store.files.clear();
   expect(await unpack(world.home('node'), 'one', source)).toMatchObject({ ok: false, error: { kind: 'missing' } });
-  forgetLayers(coordinator, repositoryId(workspace.repository.gitDir));
-  must(await unpack(world.home('node'), 'one', await pack(workspace)));
+  const id = repositoryId(workspace.repository.gitDir);
+  expect(readLayers(coordinator, id, 'test')).toHaveLength(1);
+  expect(readLayers(coordinator, id, 'test', Date.now() + 8 * 24 * 3600_000)).toEqual([]);
+  expect(readLayers(coordinator, id, 'another store')).toEqual([]);
+});
+
+test('what others left is given back once nobody works on it: worktrees first, clones later', async () => {
+  const node = world.home('node');
+  const result = await work(node, 'one', await pack(await world.prepare(coordinator, repo, 'one')), { 'x.txt': 'x\n' });
+  must(await takeBack('one', result));
+  const clone = join(clonesDir(node), readdirSync(clonesDir(node))[0] ?? '');
+  const options = { home: node, isOpen: () => false, worktreesBefore: Date.now() + 60_000, clonesBefore: 0 };
+  await pruneTravel({ ...options, isOpen: () => true });
+  expect(readdirSync(nodeWorktrees(node))).toEqual([run]);
+  await pruneTravel(options);
+  expect(readdirSync(nodeWorktrees(node))).toEqual([]);
+  expect(world.git(clone, 'for-each-ref', 'refs/heads')).toBe('');
+  // what the clone has is not downloaded again
+  const { length } = world.store.downloads;
+  must(await unpack(node, 'two', await pack(await world.prepare(coordinator, repo, 'two'))));
+  expect(world.store.downloads).toHaveLength(length);
+  await pruneTravel(options);
+  await pruneTravel({ ...options, clonesBefore: Date.now() + 60_000 });
+  expect(existsSync(clone)).toBe(false);
 });
 
 test('a shallow clone is refused with what to do', async () => {
@@ -199,17 +224,67 @@ describe('a repository larger than the homeserver takes', () => {
     expect(JSON.stringify(packed)).toMatch(/1 KiB as a bundle.*takes 1 KiB in one file.*push [0-9a-f]{12} to a remote/);
   });
 
-  test('travels as url and commit where it is published', async () => {
-    using small = openTravelWorld(100);
-    const big = makeRepo(small, 'repo', { 'a.txt': 'one\n' });
-    small.git(big, 'remote', 'add', 'origin', 'https://ada:secret@git.example.org/big.git');
-    small.git(big, 'update-ref', 'refs/remotes/origin/main', 'HEAD');
+  test('travels as url and commit where it is published, with what is new since then as a bundle', async () => {
+    using small = openTravelWorld(5_000);
+    const big = makeRepo(small, 'repo', { 'big.txt': randomBytes(20_000).toString('hex') });
+    await using daemon = await serveGit(small.dir);
+    small.git(big, 'remote', 'add', 'origin', `${daemon.url}/repo`);
+    small.git(big, 'fetch', '--quiet', 'origin');
     const home = small.home('coordinator');
-    const workspace = await small.prepare(home, big, 'one');
-    const packed = must(await packWorkspace({ home, workspace, courier: small.courier }));
-    expect(packed).toMatchObject({ url: 'https://git.example.org/big.git', published: workspace.start, layers: [] });
+    const order = { home, courier: small.courier };
+    const first = await small.prepare(home, big, 'one');
+    const base = must(await packWorkspace({ ...order, workspace: first }));
+    expect(base).toMatchObject({ url: `${daemon.url}/repo`, published: first.start, layers: [] });
+    const node = { home: small.home('node'), coordinator: did, run, attempt: 1, courier: small.courier };
+    const one = must(await unpackWorkspace({ ...node, task: 'one' as TaskId, source: base }));
+    small.put(join(one.cwd, 'new.txt'), 'new\n');
+    const result = must(await packResult({ ...node, task: { id: 'one' as TaskId, name: 'one' } }));
+    const taken = must(await unpackResult({ ...order, run, task: 'one' as TaskId, result }));
+    const source = { task: taken.task, commit: taken.commit ?? '' };
+    const second = await small.prepare(home, big, 'two', [source]);
+    const next = must(await packWorkspace({ ...order, workspace: second }));
+    expect(next.layers).toHaveLength(1);
+    const fresh = { ...node, home: small.home('fresh'), task: 'two' as TaskId };
+    const two = must(await unpackWorkspace({ ...fresh, source: next }));
+    expect(readFileSync(join(two.cwd, 'new.txt'), 'utf8')).toBe('new\n');
+    const gone = { ...next, url: next.url?.replace(/repo$/, 'no-such-repo') ?? '' };
+    const nowhere = await unpackWorkspace({ ...fresh, home: small.home('third'), source: gone });
+    expect(nowhere).toMatchObject({ ok: false, error: { kind: 'passing' } });
+    expect(JSON.stringify(nowhere)).toContain('no-such-repo cannot be fetched from here');
   });
 });
+
+/** Serves the repositories of a directory as `git://`. */
+async function serveGit(dir: string): Promise<{ readonly url: string } & AsyncDisposable> {
+  const port = await freePort();
+  const args = ['daemon', '--listen=127.0.0.1', `--port=${port}`, '--reuseaddr', '--export-all', '--verbose'];
+  const child = spawn('git', [...args, `--base-path=${dir}`, dir], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+    detached: true,
+  });
+  const ended = new Promise((resolve) => void child.once('close', resolve));
+  await new Promise<void>((resolve, reject) => {
+    child.stderr.on('data', (chunk: Buffer) => chunk.includes('Ready to rumble') && resolve());
+    child.once('close', () => reject(new Error('git daemon ended')));
+  });
+  return {
+    url: `git://127.0.0.1:${port}`,
+    async [Symbol.asyncDispose]() {
+      process.kill(-(child.pid ?? 0), 'SIGKILL'); // git starts the daemon as a program of its own
+      await ended;
+    },
+  };
+}
+
+function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  return new Promise((resolve) => {
+    server.once('listening', () => {
+      const address = server.address();
+      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
+    });
+  });
+}
 
 test('a url that is told to others has no password and leaves the machine', () => {
   expect(publicUrl('https://ada:secret@example.org/x.git')).toBe('https://example.org/x.git');

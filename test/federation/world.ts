@@ -7,14 +7,16 @@ import type { RunId } from '../../src/domain/ids.ts';
 import { nodePaths } from '../../src/bridge/paths.ts';
 import { openIdentity } from '../../src/federation/identity.ts';
 import { readLockHolder } from '../../src/host/lock.ts';
+import { defaultRateLimit } from '../../src/matrix/bucket.ts';
 import { openHttp, type JsonObject } from '../../src/matrix/http.ts';
 import type { Rooms } from '../../src/matrix/port.ts';
 import { openRooms } from '../../src/matrix/rooms.ts';
-import { matrixFiles, readAccount } from '../../src/matrix/secrets.ts';
+import { matrixFiles, readAccount, writeAccount, type Account } from '../../src/matrix/secrets.ts';
+import { writeDevice } from '../../src/storage/device.ts';
 import { openStorage, openStorageToRead, type Db } from '../../src/storage/open.ts';
 import { followEvents, watchCommits } from '../../src/storage/tail.ts';
 import { writeTrust } from '../../src/storage/trust.ts';
-import { loggedIn, makeRoom, writeDag } from '../bridge/rooms.ts';
+import { makeRoom, writeDag } from '../bridge/rooms.ts';
 import { must, startTestHomeserver, type TestHomeserver } from '../support/homeserver.ts';
 import { openWorld, type Ended, type World } from '../support/world.ts';
 
@@ -44,6 +46,8 @@ export interface FleetWorld extends AsyncDisposable {
   readonly nodes: readonly NodeMember[];
   /** Another home that is trusted by all, for take-overs. */
   member(name: string): Promise<Member>;
+  /** Invites somebody to the room, with a power level. */
+  invite(userId: string, level: number): Promise<void>;
   /** Runs a DAG of the coordinator on the nodes. */
   run(dag: string, ...args: readonly string[]): Promise<Ended>;
   /** Starts the same and returns at once. */
@@ -81,13 +85,13 @@ export async function openFleetWorld(options: FleetWorldOptions = {}): Promise<F
   worlds += 1;
   const prefix = `w${worlds}-${process.pid}`;
   const members: Member[] = [];
+  let stack: AsyncDisposableStack = opened;
 
   const openMember = async (name: string, config: string): Promise<Member> => {
-    const world = opened.use(openWorld());
+    const world = stack.use(openWorld());
     Object.assign(world.env, { CIS_DAG_MATRIX_BROADCAST_INTERVAL_MS: '200', ...options.env });
     options.prepare?.(name, world);
-    const way = { ...server, url: options.reach?.(name) ?? server.url };
-    const userId = await loggedIn(world, way, `${prefix}-${name}`, limited);
+    const { userId } = await signIn(world, server, `${prefix}-${name}`, limited, options.reach?.(name));
     writeFileSync(join(world.home.dir, 'config.toml'), `[node]\nname = "${name}"\n${config}\n${options.config ?? ''}`);
     const member = { world, name, did: openIdentity(world.home).did, userId };
     for (const other of members) {
@@ -109,21 +113,28 @@ export async function openFleetWorld(options: FleetWorldOptions = {}): Promise<F
   const room = await makeRoom(coordinator.world, `dags-${prefix}`, ...flags, '--invite', ...invited);
   const nodes = homes.map((member) => nodeOf(member, room));
   const all = opened.move();
+  stack = all;
 
   const argsOf = (dag: string, args: readonly string[]): string[] => {
     return ['dag', 'run', writeDag(coordinator.world, dag), '--matrix', '--room', room, ...args];
+  };
+  const invite = async (userId: string, level: number): Promise<void> => {
+    const rooms = openRooms(openHttp(server.url, readToken(coordinator.world)));
+    must(await rooms.invite(room, userId));
+    const levels = must(await rooms.readState(room, 'm.room.power_levels', '')) ?? {};
+    const users = { ...(levels['users'] as JsonObject), [userId]: level };
+    must(await rooms.writeState(room, 'm.room.power_levels', '', { ...levels, users }));
   };
   return {
     server,
     room,
     coordinator,
     nodes,
+    invite,
     async member(name) {
-      const { world, ...member } = await openMember(name, '');
-      must(await roomsOf(coordinator.world).invite(room, member.userId));
-      const joined = await world.cis(['matrix', 'join', room]);
-      if (joined.code !== 0) throw new Error(joined.stderr);
-      return { ...member, world };
+      const member = await openMember(name, '');
+      await invite(member.userId, 50);
+      return member;
     },
     run: (dag, ...args) => coordinator.world.cis(argsOf(dag, args)),
     begin: (dag, ...args) => beginCis(coordinator.world, argsOf(dag, args)),
@@ -139,6 +150,30 @@ export function roomsOf({ home }: World): Rooms {
   const account = must(readAccount(matrixFiles(home.dir)));
   if (account === null) throw new Error('not logged in');
   return openRooms(openHttp(account.homeserver, account.accessToken));
+}
+
+/** As after `cis matrix login`, which a homeserver lets one address do only so often. */
+async function signIn(
+  world: World,
+  server: TestHomeserver,
+  name: string,
+  limited: boolean,
+  homeserver: string = server.url,
+): Promise<Account> {
+  const account = { ...(await server.user(name, { limited })), homeserver };
+  const files = matrixFiles(world.home.dir);
+  writeAccount(files, account);
+  const db = openDb(world);
+  const limit = limited ? defaultRateLimit : null;
+  writeDevice(db, { ...account, txnPrefix: `t${process.pid}${name}`, limit });
+  db.close();
+  return account;
+}
+
+function readToken({ home }: World): string {
+  const account = must(readAccount(matrixFiles(home.dir)));
+  if (account === null) throw new Error('nobody is logged in');
+  return account.accessToken;
 }
 
 function trust({ world }: Member, other: Member): void {
@@ -245,16 +280,15 @@ export async function seen(world: World, run: string, fits: (event: CisEvent) =>
 /** Resolves once `look` finds something in the database of a home. */
 export async function inDatabase<T>(world: World, look: (db: Db) => T | null): Promise<T> {
   const db = openDb(world);
+  const found = Promise.withResolvers<T>();
+  const check = (): void => {
+    const value = look(db);
+    if (value !== null) found.resolve(value);
+  };
   try {
-    return await new Promise<T>((resolve) => {
-      const check = (): void => {
-        const found = look(db);
-        if (found !== null) resolve(found);
-      };
-      const watch = watchCommits(db, world.home.database, check);
-      void watch;
-      check();
-    });
+    using _ = watchCommits(db, world.home.database, check);
+    check();
+    return await found.promise;
   } finally {
     db.close();
   }

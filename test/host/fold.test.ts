@@ -1,103 +1,45 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { fold, unfold } from '../../src/host/fold.ts';
+import { fold, isWhole, unfold } from '../../src/host/fold.ts';
 import { renderRepaint } from '../../src/host/repaint.ts';
-import { newTerminal, writeNow } from '../../src/host/screen.ts';
+import { resizeNow, writeNow } from '../../src/host/screen.ts';
 import { coreOf } from '../../src/host/xterm-core.ts';
+import { open, output, size, stateOf, type Terminal } from '../support/output.ts';
 
-type Terminal = ReturnType<typeof newTerminal>;
+/** One in which another session was; null where it would not be used again. */
+function used(cols: number, rows: number, other: string): Terminal | null {
+  const terminal = open(cols, rows);
+  writeNow(terminal, other);
+  return isWhole(terminal) && coreOf(terminal)._oscLinkService._dataByLinkId.size === 0 ? terminal : null;
+}
 
-const open = (cols: number, rows: number): Terminal => newTerminal(cols, rows, 0);
-const number = (max: number) => fc.integer({ min: 0, max }).map(String);
-const csi = (parameters: number, max: number, finals: string) =>
-  fc
-    .tuple(fc.array(number(max), { maxLength: parameters }), fc.constantFrom(...finals.split('')))
-    .map(([values, final]) => `\u001b[${values.join(';')}${final}`);
-
-/** What programs write, and what they should not: text, movement, erasing, regions, colours, modes, charsets, titles, tabs. */
-const piece = fc.oneof(
-  fc.string({ maxLength: 12 }).map((text) => text.replaceAll('\u001b', '')),
-  fc.constantFrom('漢字', 'e\u0301', '\u{1f600}', '\t', '\r\n', '\n', '\r', '\b', 'wrap '.repeat(8)),
-  csi(2, 30, 'ABCDEFGHIJKLMPSTXZ@bdfg`ae'),
-  csi(2, 12, 'r'),
-  csi(3, 110, 'm'),
-  fc.constantFrom('\u001b[38;5;200m', '\u001b[48;2;1;2;3m', '\u001b[4:3m', '\u001b[58;5;3m', '\u001b[1;7m', '\u001b[m'),
-  fc
-    .tuple(
-      fc.constantFrom(
-        '1',
-        '5',
-        '6',
-        '7',
-        '25',
-        '45',
-        '66',
-        '9',
-        '1000',
-        '1002',
-        '1003',
-        '1004',
-        '1006',
-        '1049',
-        '47',
-        '2004',
-      ),
-      fc.constantFrom('h', 'l'),
-    )
-    .map(([mode, set]) => `\u001b[?${mode}${set}`),
-  fc.constantFrom(
-    '\u001b[4h',
-    '\u001b[4l',
-    '\u001b7',
-    '\u001b8',
-    '\u001bM',
-    '\u001bD',
-    '\u001bE',
-    '\u001bH',
-    '\u001b[s',
-    '\u001b[u',
-  ),
-  fc.constantFrom(
-    '\u001b(0',
-    '\u001b(B',
-    '\u001b)0',
-    '\u000e',
-    '\u000f',
-    'lqqk',
-    '\u001b]0;a title\u0007',
-    '\u001b[22t',
-    '\u001b[23t',
-  ),
-  fc.constantFrom(
-    '\u001b]8;;http://x\u0007link\u001b]8;;\u0007',
-    '\u001b[!p',
-    '\u001b#8',
-    '\u001b[2 q',
-    '\u001b[1"q',
-    '\u001bc',
-  ),
-);
-const output = fc.array(piece, { maxLength: 40 }).map((pieces) => pieces.join(''));
-const size = fc.record({ cols: fc.integer({ min: 2, max: 30 }), rows: fc.integer({ min: 1, max: 12 }) });
-
-test('a folded screen is the same as one that lived on, in all that is seen and in all that comes', () => {
+test('a folded screen is the same as one that lived on, in all that is seen and in all that comes, also where another was', () => {
   fc.assert(
-    fc.property(size, output, output, size, ({ cols, rows }, before, after, next) => {
+    fc.property(size, output, output, size, fc.option(output), ({ cols, rows }, before, after, next, other) => {
       const live = open(cols, rows);
       writeNow(live, before);
       const folded = fold(live);
       if (folded === null) return;
-      const restored = unfold(folded, open);
+      const restored = unfold(folded, () => (other === null ? null : used(cols, rows, other)) ?? open(cols, rows));
       expect(stateOf(restored)).toEqual(stateOf(live));
       for (const terminal of [live, restored]) {
         writeNow(terminal, after);
-        terminal.resize(next.cols, next.rows);
+        resizeNow(terminal, next.cols, next.rows);
         writeNow(terminal, before);
       }
       expect(stateOf(restored)).toEqual(stateOf(live));
     }),
-    { numRuns: 400 },
+    { numRuns: 600 },
   );
+});
+
+test('a screen with wrapped lines goes on after it became narrower and higher', () => {
+  const terminal = open(7, 3);
+  const text = '\u001b#8\u001b[6E漢字';
+  writeNow(terminal, text);
+  resizeNow(terminal, 2, 7);
+  writeNow(terminal, text);
+  expect(coreOf(terminal).buffer.y).toBe(6);
 });
 
 test('a screen is not folded within a sequence or a character', () => {
@@ -135,34 +77,6 @@ test('a repaint shows the same on another terminal, and what comes after it too'
     { numRuns: 300 },
   );
 });
-
-/** Everything that makes two terminals differ now or later. */
-function stateOf(terminal: Terminal) {
-  const core = coreOf(terminal);
-  const { fg, bg, extended } = core._inputHandler._curAttrData;
-  return {
-    normal: bufferOf(core.buffers.normal),
-    alt: bufferOf(core.buffers.alt),
-    isAlt: terminal.buffer.active.type,
-    modes: { ...core.coreService.modes, ...core.coreService.decPrivateModes },
-    hidden: core.coreService.isCursorHidden,
-    mouse: [core.coreMouseService.activeProtocol, core.coreMouseService.activeEncoding],
-    charsets: [core._charsetService.glevel, core._charsetService._charsets, core._charsetService.charset],
-    attributes: [fg, bg, extended._ext],
-    titles: [core._inputHandler._windowTitle, core._inputHandler._windowTitleStack],
-  };
-}
-
-function bufferOf(buffer: ReturnType<typeof coreOf>['buffer']) {
-  const { x, y, scrollTop, scrollBottom, savedX, savedY, tabs, savedCharset, savedCurAttrData } = buffer;
-  const lines = Array.from({ length: buffer.lines.length }, (_, row) => {
-    const line = buffer.lines.get(row);
-    if (line === undefined) return null;
-    return { wrapped: line.isWrapped, cells: [...line._data.subarray(0, line.length * 3)], combined: line._combined };
-  });
-  const saved = [savedX, savedY, savedCharset, savedCurAttrData.fg, savedCurAttrData.bg];
-  return { x, y, scrollTop, scrollBottom, tabs: Object.keys(tabs), saved, lines };
-}
 
 /** What a person sees: characters, colours, cursor, title. */
 function seenOf(terminal: Terminal) {

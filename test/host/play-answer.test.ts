@@ -101,6 +101,7 @@ function openProgram(script: Script) {
     },
     now: () => now,
     reader: () => Promise.resolve(null),
+    restMs: 0,
     isDisturbed: () => false,
   };
   return { ports, chosen };
@@ -154,4 +155,86 @@ test('a menu that stays as it is gets the choice, whichever is preselected', asy
     }),
     { numRuns: 500 },
   );
+});
+
+/** An input line with a status below it that changes by itself; the program loses some of its Enter keys, and then may ask something else. */
+function openLine(script: {
+  readonly lost: number;
+  readonly busyMs: number;
+  readonly nextAsks?: boolean;
+  /** It draws a cursor of its own: the terminal's stands elsewhere. */
+  readonly drawsCursor?: boolean;
+}) {
+  let now = 0;
+  let typed = '';
+  let enters = 0;
+  const sent: string[] = [];
+  const look = (): Seen => {
+    const isNext = script.nextAsks === true && sent.length > 0;
+    const asked = { kind: 'question', question: '', choices: [], selected: null, input: 'line' } as const;
+    return {
+      asked: { ...asked, fingerprint: isNext ? 'next' : 'f' },
+      lines: [
+        ...sent.map((line) => `> ${line}`),
+        '',
+        '────',
+        `> ${typed}`,
+        '────',
+        now < script.busyMs ? `work ${'.'.repeat((now / 100) % 5)}` : 'ready',
+      ],
+      cursor: script.drawsCursor === true ? { row: 0, col: 0 } : { row: sent.length + 2, col: 2 + typed.length },
+    };
+  };
+  const ports: AnswerPorts = {
+    look,
+    write: (text) => {
+      if (text !== '\r') return void (typed += text);
+      enters += 1;
+      if (enters <= script.lost) return;
+      sent.push(typed);
+      typed = '';
+    },
+    confirms: () => {},
+    pause: (ms) => Promise.resolve(void (now += ms)),
+    now: () => now,
+    reader: () => Promise.resolve({ waits: true, isDrained: true, echo: null }),
+    restMs: 300,
+    isDisturbed: () => false,
+  };
+  return { ports, sent, enters: () => enters };
+}
+
+test('words that still stand in the input line were not sent, whatever else moved: Enter is given once more, and then told', async () => {
+  const words = { kind: 'text', text: 'go on' } as const;
+  for (const [script, ok, enters] of [
+    [{ lost: 0, busyMs: 0 }, true, 1],
+    [{ lost: 0, busyMs: 60_000 }, true, 1],
+    [{ lost: 1, busyMs: 60_000 }, true, 2],
+    [{ lost: 9, busyMs: 60_000 }, false, 2],
+    [{ lost: 0, busyMs: 60_000, nextAsks: true }, true, 1],
+    [{ lost: 1, busyMs: 0, nextAsks: true }, true, 2],
+    [{ lost: 0, busyMs: 60_000, drawsCursor: true }, true, 1],
+    [{ lost: 1, busyMs: 60_000, drawsCursor: true }, true, 2],
+    [{ lost: 9, busyMs: 60_000, drawsCursor: true }, false, 2],
+  ] as const) {
+    const line = openLine(script);
+    expect((await playAnswer(line.ports, 'f', words, answering)).ok, JSON.stringify(script)).toBe(ok);
+    expect(line.sent).toEqual(ok ? ['go on'] : []);
+    expect(line.enters()).toBe(enters);
+  }
+});
+
+test('words that a program is still painting are sent all the same', async () => {
+  const line = openLine({ lost: 0, busyMs: 0 });
+  const ports = { ...line.ports, reader: () => Promise.resolve({ waits: false, isDrained: false, echo: null }) };
+  expect((await playAnswer(ports, 'f', { kind: 'text', text: 'go on' }, answering)).ok).toBe(true);
+  expect(line.sent).toEqual(['go on']);
+});
+
+test('an input line is typed into when its screen has come to rest', async () => {
+  const line = openLine({ lost: 0, busyMs: 1_000 });
+  let typedAt = 0;
+  const ports = { ...line.ports, write: (text: string) => ((typedAt ||= line.ports.now()), line.ports.write(text)) };
+  await playAnswer(ports, 'f', { kind: 'text', text: 'go on' }, answering);
+  expect(typedAt).toBeGreaterThanOrEqual(1_300);
 });

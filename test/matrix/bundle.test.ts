@@ -1,12 +1,12 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 
-/** The files that `import` statements, and not `import()`, bring along. */
+/** The files that `require` brings along as a file is loaded, and not `import()` later. */
 function loadedWith(file: string, into: Set<string> = new Set()): Set<string> {
   if (into.has(file)) return into;
   into.add(file);
   for (const [, next = ''] of readFileSync(`dist/${file}`, 'utf8').matchAll(
-    /^(?:import|export)\b[^;]*?"\.\/([^"]+)"/gm,
+    /^(?:const|let|var)? ?[^;=]*=? ?require\("\.\/([^"]+)"\)/gm,
   )) {
     loadedWith(next, into);
   }
@@ -22,6 +22,7 @@ test('no program and no command but those for rooms loads Matrix code', () => {
     ...readdirSync('dist').filter((file) => /^(run|execute|list|attach|serve|shared)-.{8}\.js$/.test(file)),
   ];
   expect(starts.length).toBeGreaterThan(5);
+  expect(loadedWith('cli.js').size).toBeGreaterThan(1);
   for (const start of starts) {
     const matrix = [...loadedWith(start)].filter(isMatrix);
     expect({ start, matrix }).toEqual({ start, matrix: [] });

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { JsonObject } from '../../src/matrix/http.ts';
 import type { Rooms } from '../../src/matrix/port.ts';
 import { summarizeOutbox } from '../../src/storage/outbox.ts';
+import { amount, record } from '../support/amounts.ts';
 import {
   installTimeoutMs,
   must,
@@ -14,9 +15,9 @@ import {
   type TestDevice,
   type TestHomeserver,
 } from '../support/homeserver.ts';
+import { ratchetIndex } from '../support/ratchet.ts';
 
-/** `npm run test:crash` takes 25. */
-const rounds = Number(process.env['CIS_CRASH_ROUNDS'] ?? 4);
+const rounds = amount(4, 25);
 
 let server: TestHomeserver;
 beforeAll(async () => {
@@ -75,7 +76,7 @@ test(
     sender = start('encrypted-sender', senderHome, room, 'finish');
     await once(sender.child, 'exit');
     const sent = await audit(senderHome, readerHome, room, reader);
-    process.stderr.write(`${rounds} rounds, ${sent} messages\n`);
+    record('encrypted outbox, sender and reader killed at random', { rounds, messages: sent });
     expect(sent).toBeGreaterThan(rounds);
   },
   60_000 + rounds * 15_000,
@@ -136,17 +137,4 @@ async function everything(rooms: Rooms, room: string): Promise<JsonObject[]> {
     from = page.end;
   }
   return all;
-}
-
-/** A megolm message is: version byte 3, then tag 0x08 and the index as a varint. With the session it names the message key. */
-function ratchetIndex(event: JsonObject): string {
-  const content = event['content'] as { readonly session_id: string; readonly ciphertext: string };
-  const bytes = Buffer.from(content.ciphertext, 'base64');
-  expect([bytes[0], bytes[1]]).toEqual([3, 8]);
-  let index = 0;
-  for (let place = 2, shift = 0; ; place++, shift += 7) {
-    const byte = bytes[place] ?? 0;
-    index |= (byte & 0x7f) << shift;
-    if (byte < 0x80) return `${content.session_id} ${index}`;
-  }
 }

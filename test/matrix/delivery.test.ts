@@ -1,8 +1,10 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openHttp } from '../../src/matrix/http.ts';
 import type { Account } from '../../src/matrix/secrets.ts';
 import type { RoomEvent } from '../../src/matrix/port.ts';
 import { putIntoOutbox, readOutboxState, summarizeOutbox } from '../../src/storage/outbox.ts';
+import { amount, record } from '../support/amounts.ts';
 import {
   installTimeoutMs,
   must,
@@ -59,20 +61,24 @@ function put(device: TestDevice, room: string, from: number, count: number): voi
   device.transport.wake();
 }
 
+/** For the longest of these tests. */
+const limitMs = amount(60_000, 3_600_000);
+
 async function sendAll(device: TestDevice): Promise<void> {
-  must(await device.transport.drain({ signal: AbortSignal.timeout(60_000), untilEmpty: true }));
+  must(await device.transport.drain({ signal: AbortSignal.timeout(limitMs), untilEmpty: true }));
 }
 
 /** Follows until `count` events of ours were handed on. */
-async function readNumbers(device: TestDevice, count: number): Promise<number[]> {
+async function readNumbers(device: TestDevice, count: number, slowMs = 0): Promise<number[]> {
   const numbers: number[] = [];
   const enough = new AbortController();
   const followed = await device.transport.follow(
-    (batch) => {
+    async (batch) => {
+      if (slowMs > 0) await sleep(slowMs);
       numbers.push(...batch.events.filter(isOurs).map((event) => Number(event.content['n'])));
       if (numbers.length >= count) enough.abort();
     },
-    { signal: AbortSignal.any([enough.signal, AbortSignal.timeout(50_000)]) },
+    { signal: AbortSignal.any([enough.signal, AbortSignal.timeout(limitMs)]) },
   );
   must(followed);
   return numbers;
@@ -81,40 +87,75 @@ async function readNumbers(device: TestDevice, count: number): Promise<number[]>
 const isOurs = (event: RoomEvent): boolean => event.type === 'cis.test';
 const upTo = (count: number): number[] => Array.from({ length: count }, (_, n) => n);
 
-test('a reader that was away for 260 events gets all of them, in order, none twice', async () => {
-  const { sender, reader, room } = await twoInARoom();
-  await using _s = sender;
-  await using _r = reader;
-  put(sender, room, 0, 260);
-  await sendAll(sender);
-  expect(await readNumbers(reader, 260)).toEqual(upTo(260));
-  const again: RoomEvent[] = [];
-  must(await reader.transport.syncOnce((batch) => void again.push(...batch.events.filter(isOurs)), 0));
-  expect(again).toEqual([]);
-});
+const many = amount(260, 5000);
+
+test(
+  `a reader that was away for ${many} events gets all of them, in order, none twice`,
+  { timeout: limitMs },
+  async () => {
+    const { sender, reader, room } = await twoInARoom();
+    await using _s = sender;
+    await using _r = reader;
+    put(sender, room, 0, many);
+    await sendAll(sender);
+    const numbers = await readNumbers(reader, many);
+    expect(numbers).toEqual(upTo(many));
+    const again: RoomEvent[] = [];
+    must(await reader.transport.syncOnce((batch) => void again.push(...batch.events.filter(isOurs)), 0));
+    expect(again).toEqual([]);
+    record('reader away', { sent: many, read: numbers.length, twice: numbers.length - new Set(numbers).size });
+  },
+);
+
+test(
+  `a reader that is slower than the sender gets all of ${many} events, in order, none twice`,
+  { timeout: limitMs },
+  async () => {
+    const { sender, reader, room } = await twoInARoom();
+    await using _s = sender;
+    await using _r = reader;
+    put(sender, room, 0, many);
+    // So long for each sync that far more than a timeline holds comes between two.
+    const reading = readNumbers(reader, many, amount(2_000, 8_000));
+    await sendAll(sender);
+    const numbers = await reading;
+    expect(numbers).toEqual(upTo(many));
+    record('reader syncs slowly', { sent: many, read: numbers.length, twice: numbers.length - new Set(numbers).size });
+  },
+);
+
+const some = amount(120, 5000);
+const restarts = amount(1, 4);
 
 test.each(['SIGTERM', 'SIGKILL'] as const)(
-  'a server ended by %s amid sends loses nothing and doubles nothing',
+  `a server ended by %s amid ${some} sends, ${restarts} times, loses nothing and doubles nothing`,
+  { timeout: limitMs },
   async (signal) => {
     const { sender, reader, room } = await twoInARoom();
     await using _s = sender;
     await using _r = reader;
-    put(sender, room, 0, 120);
+    put(sender, room, 0, some);
     let sent = 0;
-    const fortieth = Promise.withResolvers<void>();
+    let reached = Promise.withResolvers<void>();
     const draining = sender.transport.drain({
-      signal: AbortSignal.timeout(60_000),
+      signal: AbortSignal.timeout(limitMs),
       untilEmpty: true,
       onSent: () => {
-        if (++sent === 40) fortieth.resolve();
+        if (++sent % Math.floor(some / (restarts + 2)) === 0) reached.resolve();
       },
     });
-    const reading = readNumbers(reader, 120);
-    await fortieth.promise;
-    await server.stop(signal);
-    await server.start();
+    const reading = readNumbers(reader, some);
+    for (let round = 0; round < restarts; round++) {
+      await reached.promise;
+      reached = Promise.withResolvers<void>();
+      await server.stop(signal);
+      await server.start();
+    }
     must(await draining);
-    expect(await reading).toEqual(upTo(120));
+    const numbers = await reading;
+    expect(numbers).toEqual(upTo(some));
+    const twice = numbers.length - new Set(numbers).size;
+    record(`server restarted by ${signal}`, { restarts, sent: some, read: numbers.length, twice });
   },
 );
 

@@ -1,7 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { judgeScreen } from '../../src/monitor/judge.ts';
+import { readInput, type GivenScreen } from '../../src/monitor/read-input.ts';
 import { judgePoints, loadRecordings, type Half } from '../screens/corpus.ts';
+import { judgeSketch, loadSketches } from '../screens/sketches.ts';
 
 const recordings = loadRecordings();
 const judged = recordings.flatMap((recording) => judgePoints(recording).map((point) => ({ ...point, recording })));
@@ -12,13 +14,71 @@ const judged = recordings.flatMap((recording) => judgePoints(recording).map((poi
  */
 const disputed = new Set(['agents/codex-auth-error', 'agents/qwen-auth-error', 'agents/opencode-reject-by-arrows']);
 
-function sharesOf(half: Half): { found: number; falseAlarms: number } {
-  const points = judged.filter(({ recording }) => recording.half === half);
+const sketches = loadSketches().map((sketch) => ({ sketch, point: sketch.point, judgement: judgeSketch(sketch) }));
+
+function sharesOf(half: Half, kinds?: readonly string[]): { found: number; falseAlarms: number } {
+  const points = [
+    ...judged.filter(({ recording }) => recording.half === half),
+    ...sketches.filter(({ sketch }) => sketch.half === half),
+  ].filter(({ point }) => kinds === undefined || kinds.includes(point.kind ?? ''));
   const asking = points.filter(({ point }) => point.state === 'blocked');
   const calm = points.filter(({ point }) => point.state !== 'blocked');
   const blocked = (list: typeof points): number => list.filter(({ judgement }) => judgement.state === 'blocked').length;
   return { found: blocked(asking) / asking.length, falseAlarms: blocked(calm) / calm.length };
 }
+
+/** Programs that wait for a person but show nothing that tells so from others. */
+const untold = new Set(['k-cmd-htop-kill', 't-cmd-w3m', 't-cmd-testdisk', 't-cmd-game']);
+
+describe('screens written down by hand', () => {
+  test('those that rules were written from are judged right', () => {
+    const wrong = sketches
+      .filter(({ sketch }) => sketch.half === 'written' && !untold.has(sketch.name))
+      .filter(({ point, judgement }) => (judgement.state === 'blocked') !== (point.state === 'blocked'))
+      .map(({ sketch, judgement }) => `${sketch.name}: ${judgement.state} (${judgement.rule})`);
+    expect(wrong).toEqual([]);
+  });
+
+  test('have names of their own, and enough of each sort is kept aside', () => {
+    const names = sketches.map(({ sketch }) => sketch.name);
+    expect(new Set(names).size).toBe(names.length);
+    const kept = sketches.filter(({ sketch }) => sketch.half === 'kept').map(({ point }) => point);
+    expect(kept.filter(({ state }) => state === 'blocked').length).toBeGreaterThan(80);
+    expect(kept.filter(({ state }) => state !== 'blocked').length).toBeGreaterThan(50);
+    expect(kept.filter(({ kind }) => kind === 'login' || kind === 'rate-limit').length).toBeGreaterThan(25);
+  });
+
+  test('are judged the same however the text was cut out and whatever the agent is called', () => {
+    const otherNames: Readonly<Record<string, readonly string[]>> = {
+      claude: ['Claude Code', 'claude_code', 'CLAUDE', '/usr/local/bin/claude', 'claude.exe'],
+      codex: ['Codex', 'openai-codex', 'codex-cli'],
+      gemini: ['Gemini CLI', 'gemini_cli'],
+      qwen: ['Qwen Code', 'qwen-code'],
+      copilot: ['GitHub Copilot', 'copilot-cli'],
+      cursor: ['cursor-agent', 'Cursor CLI'],
+    };
+    for (const { sketch, judgement } of sketches.filter((_, index) => index % 3 === 0)) {
+      const { given, name } = sketch;
+      const { screen } = given;
+      const rows = screen.split('\n');
+      const variants: GivenScreen[] = [
+        { ...given, screen: screen.replaceAll('\n', '\r\n') },
+        { ...given, screen: `${screen}\n\n\n\n` },
+        { ...given, screen: rows.map((row) => row.trimEnd()).join('\n') },
+        { ...given, rows: 60 },
+        { ...given, screen: `\u001b[2m\u001b[0m${screen}` },
+        ...(otherNames[given.agent ?? ''] ?? []).map((agent) => ({ ...given, agent })),
+      ];
+      for (const variant of variants) {
+        const again = judgeScreen(readInput(variant), 0);
+        expect([again.state, again.rule], `${name} as ${JSON.stringify({ ...variant, screen: '' })}`).toEqual([
+          judgement.state,
+          judgement.rule,
+        ]);
+      }
+    }
+  });
+});
 
 describe('recordings of real programs', () => {
   test('every point of the half that rules were written from is judged right', () => {
@@ -36,6 +96,7 @@ describe('recordings of real programs', () => {
     const { found, falseAlarms } = sharesOf('kept');
     expect(found).toBeGreaterThanOrEqual(0.9);
     expect(falseAlarms).toBeLessThanOrEqual(0.01);
+    expect(sharesOf('kept', ['login', 'rate-limit']).found).toBeGreaterThanOrEqual(0.8);
   });
 
   test('what real agents show is asked with its choices, and the preselected one is known', () => {

@@ -5,7 +5,9 @@ import type { KernelWitness } from '../../src/monitor/kernel.ts';
 import {
   confirmMs,
   firstVerdict,
+  hookedRestMs,
   nextVerdict,
+  restMs,
   weakQuietMs,
   type Evidence,
   type VerdictState,
@@ -29,8 +31,14 @@ const working: Judgement = { state: 'working', rule: 'test', evidence: '' };
 const idle: Judgement = { state: 'idle', rule: 'test', evidence: '' };
 const nothing: Judgement = { state: 'unknown', rule: 'none', evidence: '' };
 
-function look(screen: Judgement, quietMs = 0, kernel: KernelWitness | null = null, screenId = 'a'): Evidence {
-  return { kind: 'look', screen, quietMs, kernel, screenId };
+function look(
+  screen: Judgement,
+  quietMs = 0,
+  kernel: KernelWitness | null = null,
+  screenId = 'a',
+  isAgent = true,
+): Evidence {
+  return { kind: 'look', screen, quietMs, kernel, screenId, isAgent };
 }
 
 function isRefusal({ verdict }: VerdictState): boolean {
@@ -171,7 +179,7 @@ describe('a verdict', () => {
     ]);
     const told = play(
       [
-        [500, { kind: 'answered' }],
+        [500, { kind: 'answered', refused: true }],
         [200, look(idle, 100)],
         [200, look(idle, 300)],
         [weakQuietMs, look(idle, weakQuietMs)],
@@ -186,7 +194,7 @@ describe('a verdict', () => {
     expect(
       play(
         [
-          [100, { kind: 'answered' }],
+          [100, { kind: 'answered', refused: false }],
           [100, look(working)],
         ],
         typing,
@@ -199,12 +207,141 @@ describe('a verdict', () => {
     const heard = play([
       [0, look(asks('A'))],
       [confirmMs, look(asks('A'))],
-      [500, { kind: 'answered' }],
+      [500, { kind: 'answered', refused: true }],
       [100, { kind: 'hook', hook: { state: 'working', at: 700, rule: 'PostToolUse' } }],
       [3_000, look(idle, 3_000)],
       [1_000, look(idle, 4_000)],
     ]);
     expect(heard.verdict.kind).toBe('idle');
+  });
+
+  describe('after a permission, an empty input line is no question for words', () => {
+    const rests: [number, Evidence][] = [
+      [200, look(idle, 100)],
+      [200, look(idle, 300)],
+      [weakQuietMs, look(idle, weakQuietMs)],
+      [5_000, look(idle, weakQuietMs + 5_000)],
+    ];
+    const asked = play([
+      [0, look(asks('A'))],
+      [confirmMs, look(asks('A'))],
+    ]);
+
+    test('when it was given: the command may be at work, or done', () => {
+      const step = { kind: 'answered', refused: false } as const;
+      expect(play([[500, step], ...rests], asked).verdict.kind).toBe('idle');
+    });
+
+    test('when nobody knows what was pressed, unless the screen says that the turn was ended', () => {
+      const step = { kind: 'answered', refused: null } as const;
+      expect(play([[500, step], ...rests], asked).verdict.kind).toBe('idle');
+      expect(play(rests, asked).verdict.kind).toBe('idle');
+      const ended: Judgement = { state: 'idle', rule: 'turn-refused', evidence: 'Interrupted' };
+      const told = rests.map(([ms, one]): [number, Evidence] => [
+        ms,
+        one.kind === 'look' ? { ...one, screen: ended } : one,
+      ]);
+      expect(isRefusal(play(told, asked))).toBe(true);
+    });
+
+    test('when it was refused but the program went on to work', () => {
+      const steps: [number, Evidence][] = [[500, { kind: 'answered', refused: true }], [300, look(working)], ...rests];
+      expect(play(steps, asked).verdict.kind).toBe('idle');
+    });
+
+    test('when the program is no agent: a shell shows its prompt after any answer', () => {
+      const steps = rests.map(([ms, one]): [number, Evidence] => [
+        ms,
+        one.kind === 'look' ? { ...one, isAgent: false } : one,
+      ]);
+      expect(play([[500, { kind: 'answered', refused: true }], ...steps], asked).verdict.kind).toBe('idle');
+    });
+  });
+
+  describe('the screen tells that a turn is over', () => {
+    const done: Judgement = { state: 'done', rule: 'test-done', evidence: '', endsTurn: true };
+    const rest: Judgement = { state: 'idle', rule: 'test-rest', evidence: '', endsTurn: true };
+
+    /** What was told, with the time of it, when a screen is shown from `from` on and looked at as often as is asked for. */
+    const resting = (
+      from: VerdictState,
+      screen: Judgement,
+      ms: number,
+      isAgent = true,
+      start = 10_000,
+    ): [number, string][] => {
+      const told: [number, string][] = [];
+      let state = from;
+      let now = start;
+      while (now < start + ms) {
+        const step = nextVerdict(state, look(screen, now - start, null, 'a', isAgent), now);
+        state = step.state;
+        if (step.over !== undefined) told.push([now - start, step.over]);
+        if (step.againMs === null) break;
+        now += step.againMs;
+      }
+      return told;
+    };
+    const worked = play([[9_000, look(working)]]);
+
+    test('once, with the rule that saw it, when it has rested and no hook ever spoke', () => {
+      const [one, ...more] = resting(worked, done, 200_000);
+      expect(more).toEqual([]);
+      expect(one?.[1]).toBe('test-done');
+      expect(one?.[0]).toBeGreaterThanOrEqual(restMs.done);
+      expect(one?.[0]).toBeLessThan(restMs.done + 2_000);
+      const [idler] = resting(worked, rest, 200_000);
+      expect(idler?.[1]).toBe('test-rest');
+      expect(idler?.[0]).toBeGreaterThanOrEqual(restMs.idle);
+    });
+
+    test('later when its hook has spoken before, and two minutes after a hook that says that it works', () => {
+      const heard = play([
+        [100, { kind: 'heard' }],
+        [8_900, look(working)],
+      ]);
+      const [one] = resting(heard, done, 200_000);
+      expect(one?.[0]).toBeGreaterThanOrEqual(hookedRestMs.done);
+      const hook = { state: 'working', at: 9_500, rule: 'PostToolUse' } as const;
+      const [late] = resting(play([[9_500, { kind: 'hook', hook }]]), done, 300_000);
+      expect(late?.[0]).toBeGreaterThanOrEqual(119_000);
+    });
+
+    test('never before it was seen to work: what an old conversation left on the screen ends no turn', () => {
+      expect(resting(firstVerdict(0), done, 600_000)).toEqual([]);
+      expect(resting(play([[9_000, look(nothing)]]), rest, 600_000)).toEqual([]);
+    });
+
+    test('never while a tool runs, and the time begins anew after it', () => {
+      let state = worked;
+      const told: string[] = [];
+      for (let now = 10_000; now < 100_000; now += 500) {
+        const screen = now % 4_000 === 0 ? working : done;
+        const step = nextVerdict(state, look(screen, 400), now);
+        state = step.state;
+        if (step.over !== undefined) told.push(step.over);
+      }
+      expect(told).toEqual([]);
+      expect(resting(state, done, 60_000, true, 100_000)).toHaveLength(1);
+    });
+
+    test('never after a question, until it was seen to work again', () => {
+      const asked = play([
+        [0, look(working)],
+        [10, look(asks('A'))],
+        [150, look(asks('A'))],
+        [10, { kind: 'answered', refused: null }],
+      ]);
+      expect(resting(asked, rest, 600_000)).toEqual([]);
+      expect(resting(play([[9_000, look(working)]], asked), rest, 600_000)).toHaveLength(1);
+    });
+
+    test('never for an idle screen that is no rest between turns, for a program that is no agent, or when a hook said it', () => {
+      expect(resting(worked, idle, 600_000)).toEqual([]);
+      expect(resting(worked, done, 600_000, false)).toEqual([]);
+      const hook = { state: 'done', at: 9_500, rule: 'Stop' } as const;
+      expect(resting(play([[9_500, { kind: 'hook', hook }]], worked), done, 600_000)).toEqual([]);
+    });
   });
 
   test('a hook that says blocked counts for nothing after two minutes without a screen that supports it', () => {
@@ -251,7 +388,7 @@ describe('a verdict', () => {
     ]);
     const answered = play(
       [
-        [10, { kind: 'answered' }],
+        [10, { kind: 'answered', refused: false }],
         [50, look(nothing)],
         [200, look(nothing)],
         [10, look(asks('A'))],

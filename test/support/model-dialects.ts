@@ -224,11 +224,14 @@ const messages: Dialect = {
   read(body) {
     const json = object(body);
     const tools = list(json['tools']).map((tool) => toolOf(tool, 'input_schema'));
-    const said = list(json['messages']).map((message): Said => {
+    const said = list(json['messages']).flatMap((message): Said[] => {
       const parts = list(message['content']);
-      if (parts.some((part) => part['type'] === 'tool_result')) return { by: 'tool', text: '' };
+      const results = parts
+        .filter((part) => part['type'] === 'tool_result')
+        .map((): Said => ({ by: 'tool', text: '' }));
+      if (results.length > 0) return [...results, ...besideResults(parts)];
       const words = contentText(message['content']);
-      return { by: message['role'] === 'user' ? 'person' : 'other', text: words };
+      return [{ by: message['role'] === 'user' ? 'person' : 'other', text: words }];
     });
     return conversation(said, tools, json);
   },
@@ -249,6 +252,12 @@ const messages: Dialect = {
     endMessage(response, 'end_turn');
   },
 };
+
+/** What a person says right after a rejection comes in one message with it, beside the program's own words in tags and brackets. */
+function besideResults(parts: readonly Json[]): Said[] {
+  const texts = parts.map((part) => (part['type'] === 'text' ? contentText([part]).trim() : ''));
+  return texts.filter((text) => text !== '' && !/^[<[]/.test(text)).map((text) => ({ by: 'person', text }));
+}
 
 function messageOf(told: Conversation, content: readonly unknown[], stop: string | null): Json {
   const usage = { input_tokens: 10, output_tokens: 1 };

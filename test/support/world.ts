@@ -8,6 +8,7 @@ import { connectHost } from '../../src/host/client.ts';
 import type { HostConnection } from '../../src/host/port.ts';
 import { newTerminal, writeNow } from '../../src/host/screen.ts';
 import { openPty } from '../../src/host/pty.ts';
+import { openSpawner, type Spawner } from '../../src/host/spawner.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const node = join(root, 'node_modules/node/bin/node');
@@ -139,6 +140,9 @@ function runCis(args: readonly string[], options: RunOptions): Promise<Ended> {
   });
 }
 
+/** One for all terminals of a test's process. */
+let spawner: Spawner | null = null;
+
 function openTerminal(args: readonly string[], options: RunOptions & TerminalOptions): TestTerminal {
   const { cols = 80, rows = 24 } = options;
   const terminal = newTerminal(cols, rows, 1_000);
@@ -149,7 +153,10 @@ function openTerminal(args: readonly string[], options: RunOptions & TerminalOpt
   const env = Object.entries(options.env).flatMap(([name, value]) =>
     value === undefined ? [] : [[name, value] as const],
   );
+  let pid = 0;
+  spawner ??= openSpawner();
   const pty = openPty({
+    spawner,
     file: node,
     args: [options.program ?? join(root, 'bin/cis'), ...args],
     env: Object.fromEntries(env),
@@ -157,6 +164,7 @@ function openTerminal(args: readonly string[], options: RunOptions & TerminalOpt
     umask: 0o022,
     cols,
     rows,
+    onStarted: (started) => void (pid = started),
     onData(chunk) {
       bytes.push(chunk);
       writeNow(terminal, chunk);
@@ -164,7 +172,11 @@ function openTerminal(args: readonly string[], options: RunOptions & TerminalOpt
     },
     onEnd(end) {
       isOver = true;
-      ended.resolve(end.kind === 'exited' ? { code: end.code, signal: null } : { code: null, signal: end.signal });
+      ended.resolve(
+        end.kind === 'exited'
+          ? { code: end.code, signal: null }
+          : { code: null, signal: end.kind === 'signalled' ? end.signal : null },
+      );
       for (const watch of watchers) watch();
     },
   });
@@ -194,7 +206,9 @@ function openTerminal(args: readonly string[], options: RunOptions & TerminalOpt
   }
 
   return {
-    pid: pty.pid,
+    get pid() {
+      return pid;
+    },
     screen,
     output: () => Buffer.concat(bytes),
     waitFor,
@@ -206,7 +220,7 @@ function openTerminal(args: readonly string[], options: RunOptions & TerminalOpt
       pty.resize(newCols, newRows);
     },
     signal(name) {
-      if (!isOver) process.kill(pty.pid, name);
+      if (!isOver && pid !== 0) process.kill(pid, name);
     },
     ended: ended.promise,
   };

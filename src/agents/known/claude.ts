@@ -84,4 +84,5 @@ export const claude: AgentProfile = {
     command: 'claude, then /login',
   },
   answering: { axis: 'vertical', digits: true, showsSelection: true },
+  goOn: 'continue',
 };

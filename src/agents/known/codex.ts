@@ -70,4 +70,5 @@ export const codex: AgentProfile = {
   ],
   login: { env: ['OPENAI_API_KEY', 'CODEX_API_KEY'], files: ['.codex/auth.json'], command: 'codex login' },
   answering: { axis: 'vertical', digits: true, showsSelection: true },
+  goOn: 'continue',
 };

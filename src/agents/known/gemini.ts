@@ -61,4 +61,5 @@ export const gemini: AgentProfile = {
     command: 'gemini, then /auth',
   },
   answering: { axis: 'vertical', digits: true, showsSelection: true },
+  goOn: 'continue',
 };

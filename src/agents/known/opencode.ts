@@ -50,4 +50,5 @@ export const opencode: AgentProfile = {
   ],
   login: { env: [], files: ['.local/share/opencode/auth.json'], command: 'opencode providers login' },
   answering: { axis: 'horizontal', digits: false, showsSelection: false },
+  goOn: 'continue',
 };

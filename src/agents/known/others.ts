@@ -34,6 +34,7 @@ export const kimi: AgentProfile = {
   ],
   login: { env: ['KIMI_API_KEY', 'MOONSHOT_API_KEY'], files: ['.kimi-code/credentials.json'], command: 'kimi login' },
   answering: noAnswerQuirks,
+  goOn: 'continue',
 };
 
 /** Aider, from its documentation (it is a Python program and was not run here): `--message-file` answers and ends. */
@@ -76,6 +77,7 @@ export const aider: AgentProfile = {
     command: 'aider --model …',
   },
   answering: noAnswerQuirks,
+  goOn: 'continue',
 };
 
 /** The prompt is a shell script; `sh` is known everywhere and asks nothing of its own. */
@@ -110,4 +112,5 @@ export const shell: AgentProfile = {
   close: [{ keys: '\u0004', thenWaitMs: 1_000 }],
   login: { env: [], files: [], command: '' },
   answering: noAnswerQuirks,
+  goOn: 'continue',
 };

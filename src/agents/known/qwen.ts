@@ -74,4 +74,5 @@ export const qwen: AgentProfile = {
     command: 'qwen, then /auth',
   },
   answering: { axis: 'vertical', digits: true, showsSelection: true },
+  goOn: 'continue',
 };

@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { encodeBytes, splitUtf8 } from '../../host/cast.ts';
 import { openPty } from '../../host/pty.ts';
+import { openSpawner } from '../../host/spawner.ts';
 import { CommandError } from '../exit.ts';
 import { findAgent } from './found.ts';
 
@@ -43,9 +44,11 @@ async function record(file: string, args: readonly string[], output: string, tit
     lines.push(JSON.stringify([(Date.now() - startedAt) / 1_000, kind, data]));
   };
   let rest: Buffer = Buffer.alloc(0);
-  return new Promise((resolve) => {
+  using spawner = openSpawner();
+  return await new Promise((resolve) => {
     const env = process.env as Record<string, string>;
     const pty = openPty({
+      spawner,
       file,
       args,
       env,

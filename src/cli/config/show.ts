@@ -23,7 +23,8 @@ function renderConfig({ config, origins }: LoadedConfig, withOrigin: boolean): s
       origins.get(place.path),
     ] as const;
   });
-  const tables = Object.entries({ answers: config.answers, agents: config.agents, skills: config.skills })
+  const { answers, agents, skills, dags } = config;
+  const tables = Object.entries({ answers, agents, skills, dags })
     .filter(([, value]) => Object.keys(value).length > 0)
     .map(([name, value]) => `${name} = ${JSON.stringify(value)}`);
   const width = Math.min(60, Math.max(...rows.map(([text]) => text.length)));

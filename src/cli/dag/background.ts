@@ -22,7 +22,7 @@ export function takeBackgroundOrder(): BackgroundOrder | null {
   return text === undefined ? null : (JSON.parse(text) as BackgroundOrder);
 }
 
-/** Starts a process that drives the run on, and resolves once it holds the lease. */
+/** Starts a process that drives the run on, and resolves once its first turn is written. */
 export async function startInBackground(
   home: Home,
   settings: RunSettings,

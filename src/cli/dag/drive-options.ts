@@ -31,7 +31,7 @@ export async function driveOptions(
     answers: config.answers,
     killGraceMs: config.host.kill_grace_ms,
     hostIdleMs: config.host.idle_exit_secs * 1000,
-    mask: await openScreenRedactor(config),
+    mask: await openScreenRedactor(config, settings),
     agents: await openRunAgents(home, settings, config),
     ...(await openFleetOf(home, db, settings, config)),
     ...unseen,

@@ -19,6 +19,7 @@ import { chooseViewKind, openRunView, type OpenRunView } from '../../ui/run-view
 import { CommandError, exitCodes } from '../exit.ts';
 import { driveOptions } from './drive-options.ts';
 import { startInBackground } from './background.ts';
+import { loadLate } from './load-late.ts';
 import { me } from './me.ts';
 
 interface DriveFlags {
@@ -39,6 +40,8 @@ export interface DriveRequest {
   readonly flags: DriveFlags;
   /** `dag run x.toml`: shown to whoever is refused. */
   readonly what: string;
+  /** The run was made by this process, for itself. */
+  readonly isHeld: boolean;
   /** Given when connecting has begun already. */
   readonly connect?: ConnectHost;
 }
@@ -47,11 +50,8 @@ export interface DriveRequest {
 export async function driveRun(request: DriveRequest): Promise<void> {
   const { db, settings, what } = request;
   const { flags } = request;
-  const isHeld = flags.takeover ? () => false : isHolderAlive;
-  const lease = takeLease(db, settings.run, thisDriver(what), isHeld);
-  if (!lease.ok) throw refusedBy(settings, lease.error);
-  process.send?.('driving');
-  if (isFollowed(db, settings)) (await import('../../bridge/start.ts')).startBridge(request.home);
+  const epoch = request.isHeld ? 1 : takeRun(request);
+  using _ = isFollowed(db, settings) ? (await import('../../bridge/start.ts')).keepBridge(request.home) : null;
   const options = await driveOptions(request.home, db, settings, request.config, what);
   const view = openView(request, options.mask);
   const past: LoggedEvent[] = [];
@@ -62,16 +62,24 @@ export async function driveRun(request: DriveRequest): Promise<void> {
     insertRequest(db, settings.run, { kind: 'retry', task: null, withDependents: false }, me(), Date.now());
   }
   using notifier = openRunNotifier(request, options.mask);
+  let isLateLoaded = false;
+  let isTold = false;
   const driver = new Driver({
     ...options,
     connect: request.connect ?? options.connect,
     model,
-    epoch: lease.value,
+    epoch: epoch,
     wait: flags.noWait ? 'never' : process.stdout.isTTY || flags.isBackground ? 'always' : 'not-decisions',
     onlyRequests: false,
     startPaused: flags.paused,
     isTakeover: flags.takeover,
     show: (events) => {
+      if (!isTold) process.send?.('driving'); // what the one that started us waits for: the wishes it left are decided
+      isTold = true;
+      if (!isLateLoaded && events.some(({ event }) => event.kind === 'task-running')) {
+        isLateLoaded = true;
+        void loadLate(settings);
+      }
       view.show(events);
       notifier.see(events);
     },
@@ -80,10 +88,17 @@ export async function driveRun(request: DriveRequest): Promise<void> {
   try {
     end = await driveUntilEnd(request, driver, view);
   } finally {
-    tryRelease(db, settings, lease.value);
+    tryRelease(db, settings, epoch);
     view.close(); // a table that is left open keeps the process alive
   }
   await tell(request, end, view, options);
+}
+
+/** Returns the epoch in which the run is ours. */
+function takeRun({ db, settings, flags, what }: DriveRequest): number {
+  const lease = takeLease(db, settings.run, thisDriver(what), flags.takeover ? () => false : isHolderAlive);
+  if (lease.ok) return lease.value;
+  throw refusedBy(settings, lease.error);
 }
 
 function isFollowed(db: Db, { run }: RunSettings): boolean {

@@ -1,13 +1,13 @@
 import type { Command } from 'commander';
 import { Option } from 'commander';
 import { categoryOf, type Category, type LoggedEvent } from '../../domain/event.ts';
-import { readAllEvents, readEvents } from '../../storage/read.ts';
+import { readAllEvents, readEvents, readRunSettings } from '../../storage/read.ts';
 import type { Db } from '../../storage/open.ts';
 import type { RunId } from '../../domain/ids.ts';
 import { renderEvent } from '../../ui/plain.ts';
 import { lookFor } from '../../ui/style.ts';
 import { toJson } from '../../ui/to-json.ts';
-import { home, needDatabase, openScreenRedactor, readConfig, untilInterrupted } from '../context.ts';
+import { home, needDatabase, openHomeRedactor, openScreenRedactor, readConfig, untilInterrupted } from '../context.ts';
 import { namedRun } from '../pick.ts';
 
 interface Options {
@@ -29,7 +29,10 @@ export function command(into: Command): Command {
     .action(async (text: string | undefined, options: Options) => {
       const db = await needDatabase();
       const run = text === undefined ? null : namedRun(db, text).run;
-      const mask = await openScreenRedactor((await readConfig()).config);
+      const { config } = await readConfig();
+      const mask = await (run === null
+        ? openHomeRedactor(config, db)
+        : openScreenRedactor(config, readRunSettings(db, run)));
       const look = lookFor(process.stdout, process.env);
       const put = (events: readonly LoggedEvent[]) => {
         const wanted = events.filter(

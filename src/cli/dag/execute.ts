@@ -4,13 +4,14 @@ import type { Config } from '../../config/config.ts';
 import type { LoadedConfig } from '../../config/load.ts';
 import type { RunSettings } from '../../domain/run.ts';
 import type { Db } from '../../storage/open.ts';
-import { findRuns, listUnfinishedRuns, readActiveRun, readRunSettings, type RunRow } from '../../storage/read.ts';
+import { findRuns, listUnfinishedRuns, readRunSettings, type RunRow } from '../../storage/read.ts';
 import { home, needDatabase, openDatabase, readConfig } from '../context.ts';
 import { CommandError } from '../exit.ts';
-import { namedRun } from '../pick.ts';
+import { chosenRun, namedRun } from '../pick.ts';
 import { startInBackground, takeBackgroundOrder, type BackgroundOrder } from './background.ts';
 import { driveRun } from './drive.ts';
 import { insertRequest } from '../../storage/request.ts';
+import { readTakenOver } from '../../storage/taken-over.ts';
 import { me } from './me.ts';
 import { openToWrite } from './open-storage.ts';
 import { addRunOptions, type RunFlags } from './run-options.ts';
@@ -43,11 +44,12 @@ function closing(db: Db | null): { readonly db: Db | null } & Disposable {
 
 /** Carries a run on: finished tasks stay finished, living sessions are taken over. */
 async function carryOn(text: string | undefined, flags: RunFlags): Promise<void> {
-  (await needDatabase()).close();
+  if (!flags.takeover) (await needDatabase()).close();
   const loaded = await readConfig();
   const { config } = loaded;
   const order = takeBackgroundOrder();
   const db = openToWrite(home());
+  if (order === null && text !== undefined) await settleOwner(db, text, flags, loaded);
   const { run, state } = text === undefined ? activeRun(db) : namedRun(db, text);
   const stored = readRunSettings(db, run);
   if (stored === null) throw new CommandError('not-found', `no run "${run}"`);
@@ -58,7 +60,7 @@ async function carryOn(text: string | undefined, flags: RunFlags): Promise<void>
   }
   const settings = order === null ? withFlags(stored, flags, config) : { ...stored, ...pickSettings(order) };
   if (order === null) await switchMode(db, settings, flags, loaded);
-  await refuseNeeds(`run ${run}`, settings, config);
+  await refuseNeeds(`run ${run}`, settings, config, false);
   const driveFlags = {
     json: flags.json === true,
     noWait: order?.noWait ?? !flags.wait,
@@ -71,9 +73,28 @@ async function carryOn(text: string | undefined, flags: RunFlags): Promise<void>
     process.stdout.write(flags.json ? `${JSON.stringify({ run })}\n` : `${run}\n`);
     return;
   }
-  await driveRun({ home: home(), db, settings, config, flags: driveFlags, what: `dag execute ${run}` });
+  const what = `dag execute ${run}`;
+  await driveRun({ home: home(), db, settings, config, flags: driveFlags, what, isHeld: false });
   if (flags.flush && findRuns(db, run)[0]?.mode !== 'local')
     await (await import('./flush.ts')).flushRun(home(), db, run);
+}
+
+/** A run that was started elsewhere, or that another home took over, comes from its room. */
+async function settleOwner(db: Db, text: string, flags: RunFlags, loaded: LoadedConfig): Promise<void> {
+  const [known] = findRuns(db, text);
+  const by = known === undefined ? null : readTakenOver(db, known.run);
+  if (known !== undefined && by === null) return;
+  if (flags.takeover)
+    return (await import('./take-over.ts')).takeOverFromRoom(
+      db,
+      known?.run ?? text,
+      flags.room ?? known?.room ?? null,
+      loaded,
+    );
+  if (known === undefined) return;
+  throw new CommandError('refused', `run ${known.run} was taken over by ${by}`, [
+    `take it back: cis dag execute --run-id ${known.run} --takeover`,
+  ]);
 }
 
 /** `--hybrid` and `--local` on a run that is carried on are the first thing its driver is told. */
@@ -105,8 +126,7 @@ function withFlags(settings: RunSettings, flags: RunFlags, { agents }: Config): 
 }
 
 function activeRun(db: Db): RunRow {
-  const chosen = readActiveRun(db);
-  const run = chosen === null ? listUnfinishedRuns(db)[0] : findRuns(db, chosen)[0];
+  const run = chosenRun(db) ?? listUnfinishedRuns(db)[0];
   if (run !== undefined) return run;
   throw new CommandError('not-found', 'there is no unfinished run', [
     'start one: cis dag run FILE',

@@ -1,7 +1,7 @@
 import type { Home } from '../../config/home.ts';
 import type { RunId } from '../../domain/ids.ts';
 import { readBridgePid, startBridge } from '../../bridge/start.ts';
-import { countWaiting, lastSeq, readBridgeRun } from '../../storage/bridge.ts';
+import { countWaiting, hasFiles, lastSeq, readBridgeRun } from '../../storage/bridge.ts';
 import { readDevice } from '../../storage/device.ts';
 import type { Db } from '../../storage/open.ts';
 import { watchCommits } from '../../storage/tail.ts';
@@ -46,6 +46,6 @@ export async function flushRun(home: Home, db: Db, run: RunId): Promise<void> {
 
 function hasAll(db: Db, run: RunId): boolean {
   const row = readBridgeRun(db, run);
-  if (row === null || row.place === null || countWaiting(db, row.place) > 0) return false;
+  if (row === null || row.place === null || countWaiting(db, row.place) > 0 || hasFiles(db, run)) return false;
   return row.closed || row.seq >= lastSeq(db, run);
 }

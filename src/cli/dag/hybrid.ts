@@ -3,6 +3,7 @@ import { describeFailure, isPassing } from '../../matrix/failure.ts';
 import { makeRooms } from '../../matrix/make-rooms.ts';
 import type { RoomListing, Rooms } from '../../matrix/port.ts';
 import type { MatrixSettings } from '../../domain/dag.ts';
+import type { RunMode } from '../../domain/run.ts';
 import { readEncryption, writeEncryption } from '../../storage/device.ts';
 import { failed, openClient, openWriter } from '../matrix/context.ts';
 import { CommandError } from '../exit.ts';
@@ -15,9 +16,10 @@ export async function checkRoom(
   room: string | null,
   matrix: MatrixSettings,
   { config }: LoadedConfig,
+  mode: Exclude<RunMode, 'local'> = 'hybrid',
 ): Promise<string> {
   if (room === null) {
-    throw new CommandError('usage', 'hybrid and matrix mode need a room', [
+    throw new CommandError('usage', `${mode} mode needs a room`, [
       "name one: --room '#dags:example.org'",
       'or set `room` in `[dag.matrix]` of the file, or `room_id` in `[dag]` of the config',
       'make one: cis matrix create-room NAME',

@@ -6,10 +6,17 @@ import type { RemoteHost } from '../../federation/remote/connect.ts';
 import { followCast } from '../../host/follow-cast.ts';
 import { lastBytes, lastLines } from '../../host/last-lines.ts';
 import { decodeRecording, renderTranscript } from '../../host/transcript.ts';
-import { openProcessRedactor, readConfig } from '../context.ts';
 import { CommandError } from '../exit.ts';
 import type { FoundSession } from '../resolve.ts';
-import { castPath, describeEnd, findSession, followRemoteLog, readRemoteLog, type OpenedSession } from './session.ts';
+import {
+  castPath,
+  describeEnd,
+  findSession,
+  followRemoteLog,
+  openSessionRedactor,
+  readRemoteLog,
+  type OpenedSession,
+} from './session.ts';
 
 interface LogsFlags {
   readonly lines?: number;
@@ -37,7 +44,7 @@ const defaultLines = 50;
 async function logs(text: string, given: LogsFlags): Promise<void> {
   const flags = withDefaultLines(given);
   using opened = await findSession(withAttempt(text, flags.attempt), 'logs');
-  if (opened.found.remote !== null) return await remoteLogs(opened.found, opened.found.remote, flags);
+  if (opened.found.remote !== null) return await remoteLogs(opened, opened.found.remote, flags);
   const path = castPath(opened.home, opened.found);
   if (!existsSync(path) && !hasStarted(opened.found)) {
     const end = opened.found.row?.end;
@@ -46,7 +53,7 @@ async function logs(text: string, given: LogsFlags): Promise<void> {
       'it never started, or its recording was removed',
     ]);
   }
-  const redactor = await openProcessRedactor((await readConfig()).config);
+  const redactor = await openSessionRedactor(opened);
   if (flags.follow === true) return await follow(opened, path, flags, redactor); // the connection is closed on return
   if (flags.raw === true && flags.lines === undefined) await writeRaw(path);
   else if (flags.raw === true) {
@@ -77,8 +84,9 @@ async function follow({ found }: OpenedSession, path: string, flags: LogsFlags, 
 }
 
 /** The recording of a session of another node, where its secrets are masked as well, unless the bytes are asked for. */
-async function remoteLogs({ id }: FoundSession, host: RemoteHost, flags: LogsFlags): Promise<void> {
-  const redactor = await openProcessRedactor((await readConfig()).config);
+async function remoteLogs(opened: OpenedSession, host: RemoteHost, flags: LogsFlags): Promise<void> {
+  const { id } = opened.found;
+  const redactor = await openSessionRedactor(opened);
   const lines = flags.lines ?? null;
   if (flags.follow === true) {
     const writer = openFollowWriter(flags, redactor);

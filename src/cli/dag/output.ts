@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import type { RunId, TaskId } from '../../domain/ids.ts';
 import { parseSessionId } from '../../domain/ids.ts';
 import type { Db } from '../../storage/open.ts';
-import { readArtifacts, readOutput, readTasks } from '../../storage/read.ts';
+import { readArtifacts, readOutput, readRunSettings, readTasks } from '../../storage/read.ts';
 import { openScreenRedactor, print, printJson, readConfig } from '../context.ts';
 import { CommandError } from '../exit.ts';
 import { wholeNumber } from '../numbers.ts';
@@ -20,16 +20,17 @@ export function command(into: Command): Command {
     .option('--attempt <n>', 'of that attempt; default: the last one with an output', wholeNumber)
     .option('--json', 'print JSON')
     .action(async (text: string | undefined, task: string | undefined, options: Options) => {
-      const mask = await openScreenRedactor((await readConfig()).config);
+      const { config } = await readConfig();
       const parts = text === undefined ? null : parseSessionId(text);
       const name = task !== undefined ? `${text}:${task}` : parts?.ok ? `${parts.value.run}:${parts.value.task}` : text;
       const attempt = options.attempt ?? (parts?.ok && text?.includes('#') ? parts.value.attempt : null);
       if (name?.includes(':')) {
         const found = await openTask(name);
+        const mask = await openScreenRedactor(config, readRunSettings(found.db, found.run));
         printOne(found.db, found.run, found.task, attempt, options, mask);
       } else {
         const { db, run } = await openRun(name);
-        printAll(db, run, options, mask);
+        printAll(db, run, options, await openScreenRedactor(config, readRunSettings(db, run)));
       }
     });
 }

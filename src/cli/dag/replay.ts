@@ -2,9 +2,8 @@ import { existsSync } from 'node:fs';
 import { InvalidArgumentError, type Command } from 'commander';
 import { decodeText } from '../../host/cast.ts';
 import { readCastEvents } from '../../host/transcript.ts';
-import { openProcessRedactor, readConfig } from '../context.ts';
 import { CommandError } from '../exit.ts';
-import { castPath, findSession } from './session.ts';
+import { castPath, findSession, openSessionRedactor } from './session.ts';
 
 interface ReplayFlags {
   readonly speed: number;
@@ -30,7 +29,7 @@ async function replay(text: string, flags: ReplayFlags): Promise<void> {
   }
   const path = castPath(opened.home, opened.found);
   if (!existsSync(path)) throw new CommandError('not-found', `${opened.found.id} has no recording at ${path}`);
-  const pieces = (await openProcessRedactor((await readConfig()).config)).openChunks();
+  const pieces = (await openSessionRedactor(opened)).openChunks();
   let playedAt = 0;
   for (const [at, kind, data] of readCastEvents(path)) {
     const pause = Math.min(Math.max(0, at - playedAt), flags.idleLimit ?? Infinity) / flags.speed;

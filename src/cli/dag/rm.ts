@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { home, print, printJson } from '../context.ts';
 import { CommandError } from '../exit.ts';
 import type { KeptBranch } from '../../worktree/remove.ts';
+import { readActiveRun } from '../../storage/read.ts';
 import { describeKept, tryRemove } from './remove-run.ts';
 import { openRun } from './wish.ts';
 
@@ -16,6 +17,7 @@ export function command(into: Command): Command {
       const lines: string[] = [];
       for (const text of texts) {
         const { db, run } = await openRun(text);
+        const isChosen = readActiveRun(db) === run;
         const removal = await tryRemove(home(), db, run, options.force === true);
         if (removal.kind === 'refused') {
           throw new CommandError('refused', removal.reason, [`end it first: cis dag abort ${run}`]);
@@ -23,6 +25,8 @@ export function command(into: Command): Command {
         removed.push(run);
         kept.push(...removal.worktrees.kept);
         lines.push(`${run} is removed`, ...describeKept(removal.worktrees));
+        if (isChosen)
+          lines.push('  it was the run of `dag use`: without an id, the newest unfinished one is meant again');
       }
       if (options.json) printJson({ removed, kept });
       else print(lines);

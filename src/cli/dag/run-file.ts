@@ -5,8 +5,10 @@ import type { Dag } from '../../domain/dag.ts';
 import type { RunSettings } from '../../domain/run.ts';
 import type { Repository } from '../../domain/workspace.ts';
 import { nameRun } from '../../domain/run-name.ts';
+import { thisDriver } from '../../executor/identity.ts';
 import { connectAhead } from '../../host/client.ts';
 import { createRun } from '../../storage/create.ts';
+import type { Driver as Holder } from '../../storage/lease.ts';
 import type { Db } from '../../storage/open.ts';
 import { home, openScreenRedactor, readConfig } from '../context.ts';
 import { CommandError } from '../exit.ts';
@@ -26,7 +28,7 @@ export async function runFile(file: string, flags: RunFlags): Promise<void> {
   const dag = await needDag(file, { vars, ...(flags.useAgent === undefined ? {} : { useAgent: flags.useAgent }) });
   const choice = { ...chooseRun(dag, flags, loaded), dag, vars };
   if (flags.dryRun) return dryRun(choice, flags, loaded);
-  await refuseNeeds(file, choice, loaded.config);
+  await refuseNeeds(file, choice, loaded.config, true);
   const given = { ...choice, room: await findRoom(choice, loaded) };
   const driveFlags = { json: flags.json === true, noWait: !flags.wait, paused: flags.paused === true };
   if (!flags.detach) {
@@ -36,14 +38,15 @@ export async function runFile(file: string, flags: RunFlags): Promise<void> {
     // Sessions of a matrix run are in the hosts of its nodes.
     await using host = choice.mode === 'matrix' ? null : connectAhead({ home: home(), what, start: true, idleMs });
     const db = openToWrite(home());
-    const settings = create(db, { ...given, ...(await findRepositories(dag)) }, flags);
+    const settings = create(db, { ...given, ...(await findRepositories(dag)) }, flags, thisDriver(what));
     const { config } = loaded;
-    const how = { flags: { ...driveFlags, ...more }, what, ...(host === null ? {} : { connect: host.connect }) };
+    const connect = host === null ? {} : { connect: host.connect };
+    const how = { flags: { ...driveFlags, ...more }, what, isHeld: true, ...connect };
     await driveRun({ home: home(), db, settings, config, ...how });
     if (flags.flush && settings.mode !== 'local') await (await import('./flush.ts')).flushRun(home(), db, settings.run);
     return;
   }
-  const settings = create(openToWrite(home()), { ...given, ...(await findRepositories(dag)) }, flags);
+  const settings = create(openToWrite(home()), { ...given, ...(await findRepositories(dag)) }, flags, null);
   await startInBackground(home(), settings, { ...driveFlags, takeover: false });
   process.stdout.write(flags.json ? `${JSON.stringify({ run: settings.run })}\n` : `${settings.run}\n`);
 }
@@ -51,7 +54,11 @@ export async function runFile(file: string, flags: RunFlags): Promise<void> {
 /** The room of a hybrid or matrix run must be there, and as the file wants it, before anything starts. */
 async function findRoom({ mode, room, dag }: Chosen, loaded: LoadedConfig): Promise<string | null> {
   if (mode === 'local') return room;
-  return (await import('./hybrid.ts')).checkRoom(room, dag.matrix, loaded);
+  if (mode === 'hybrid' && room !== null && (await import('./known-room.ts')).isRoomKnown(room, dag.matrix))
+    return room;
+  const found = await (await import('./hybrid.ts')).checkRoom(room, dag.matrix, loaded, mode);
+  if (mode === 'matrix') await (await import('./fleet.ts')).needCoordinatorRights(found);
+  return found;
 }
 
 type Chosen = RunChoice & Pick<RunSettings, 'dag' | 'vars'>;
@@ -65,7 +72,7 @@ async function dryRun(choice: Chosen, flags: RunFlags, { config }: LoadedConfig)
     skipsPermissions: (task) => preview(task).asksNobody,
   };
   const needs = await listNeeds(choice, config);
-  const mask = await openScreenRedactor(config);
+  const mask = await openScreenRedactor(config, choice);
   (await import('./print-plan.ts')).printPlan(choice.dag, facts, { needs, mask, json: flags.json === true });
 }
 
@@ -79,10 +86,10 @@ async function findRepositories(dag: Dag): Promise<{ readonly repositories?: rea
   return repositories.length === 0 ? {} : { repositories };
 }
 
-function create(db: Db, choice: Chosen, flags: RunFlags): RunSettings {
+function create(db: Db, choice: Chosen, flags: RunFlags, driver: Holder | null): RunSettings {
   for (;;) {
     const settings = { ...choice, matrix: choice.dag.matrix, run: idOf(flags), createdAt: Date.now() };
-    if (createRun(db, settings).ok) return settings;
+    if (createRun(db, settings, driver).ok) return settings;
     if (flags.runId === undefined) continue;
     throw new CommandError('refused', `there is a run "${flags.runId}" already`, [
       `carry it on: cis dag execute --run-id ${flags.runId}`,

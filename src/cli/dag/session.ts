@@ -1,4 +1,5 @@
 import { findHome, recordingPath, type Home } from '../../config/home.ts';
+import type { Redactor } from '../../domain/redact.ts';
 import type { SessionEnd } from '../../domain/session.ts';
 import { unreachable } from '../../domain/unreachable.ts';
 import { describeHostError } from '../../host/client.ts';
@@ -6,6 +7,7 @@ import type { RemoteHost } from '../../federation/remote/connect.ts';
 import type { LogRequest } from '../../federation/remote/protocol.ts';
 import type { Disconnected, HostConnection } from '../../host/port.ts';
 import type { HostError, ReplyValue, RequestBody } from '../../host/protocol.ts';
+import { openProcessRedactor, readConfig } from '../context.ts';
 import { CommandError } from '../exit.ts';
 import { pickSession, readAllSessions, readLivingSessions, type FoundSession } from '../resolve.ts';
 
@@ -40,6 +42,16 @@ export async function findSession(text: string, what: string): Promise<OpenedSes
 /** A living session by its exact name is meant, whatever else there is. */
 function pickQuietly(text: string, living: readonly FoundSession[]): FoundSession | null {
   return living.find((session) => session.id === text) ?? null;
+}
+
+/** What masks in the text of a session: what its run was given as well. */
+export async function openSessionRedactor({ home, found }: OpenedSession): Promise<Redactor> {
+  const { openStorageToRead } = await import('../../storage/open.ts');
+  const { readRunSettings } = await import('../../storage/read.ts');
+  const db = openStorageToRead(home.database); // where it cannot be read, the session's text is shown all the same
+  const settings = db.ok ? readRunSettings(db.value, found.run) : null;
+  if (db.ok) db.value.close();
+  return openProcessRedactor((await readConfig()).config, settings);
 }
 
 export function castPath(home: Home, found: FoundSession): string {

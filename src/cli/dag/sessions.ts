@@ -2,9 +2,11 @@ import type { Command } from 'commander';
 import { findHome, type Home } from '../../config/home.ts';
 import { err } from '../../domain/result.ts';
 import type { SessionState } from '../../domain/session.ts';
+import { isInFleet } from '../../federation/in-fleet.ts';
 import type { HostConnection } from '../../host/port.ts';
 import type { HostedSession } from '../../host/protocol.ts';
-import { readAllSessions, resolveRun, type FoundSession } from '../resolve.ts';
+import { readAllSessions, readLivingWithRows, resolveRun, type FoundSession } from '../resolve.ts';
+import { describeWait } from '../../domain/words.ts';
 import { describeEnd } from './session.ts';
 
 interface SessionsFlags {
@@ -47,7 +49,9 @@ interface ListedSession extends FoundSession {
 const answerMs = 5_000;
 
 async function read(home: Home, run: string | null, flags: SessionsFlags): Promise<ListedSession[]> {
-  const { found, hosts } = await readAllSessions(home, 'sessions', run);
+  // those of other nodes are known to the database alone
+  const readSome = flags.all === true || isInFleet(home) ? readAllSessions : readLivingWithRows;
+  const { found, hosts } = await readSome(home, 'sessions', run);
   for (const host of hosts) host[Symbol.dispose]();
   const wanted = found.filter((session) => run === null || session.run === run);
   const listed = await askNodes(home, wanted);
@@ -133,7 +137,7 @@ function renderSessions(found: readonly ListedSession[], flags: SessionsFlags, n
     ...(isFleet ? [session.node?.name ?? '-'] : []),
     session.isUnreached ? 'not reached' : describeState(stateOf(session)),
     session.row?.agent ?? '-',
-    renderAge(now - startedAt(session)),
+    startedAt(session) === 0 ? '-' : renderAge(now - startedAt(session)),
     session.living?.session.attachments.map(({ who, writer }) => (writer ? who : `${who} (looking)`)).join(', ') || '-',
   ]);
   return renderTable([['SESSION', ...(isFleet ? ['NODE'] : []), 'STATE', 'AGENT', 'AGE', 'ATTACHED'], ...rows]);
@@ -141,7 +145,8 @@ function renderSessions(found: readonly ListedSession[], flags: SessionsFlags, n
 
 function describeState(state: SessionState): string {
   if (state.kind === 'ended') return describeEnd(state.end);
-  return state.kind === 'blocked' ? `blocked: ${state.block.question.split('\n')[0] ?? ''}` : state.kind;
+  if (state.kind !== 'blocked') return state.kind;
+  return `${describeWait(state.block) ?? 'blocked'}: ${state.block.question.split('\n')[0] ?? ''}`;
 }
 
 function renderAge(ms: number): string {

@@ -15,10 +15,10 @@ export function command(into: Command): Command {
       const loaded = await readConfig();
       const { config } = loaded;
       const choice = source.settings ?? { ...chooseRun(source.dag, { wait: true }, loaded), dag: source.dag, vars: {} };
-      const needs = await listNeeds(choice, config);
+      const needs = await listNeeds(choice, config, source.settings === null);
       const facts = await factsOf(source, choice, config);
       if (options.json) return printJson({ dag: source.dag, plan: planTasks(source.dag, facts), needs });
-      printPlan(source.dag, facts, { needs, mask: await openScreenRedactor(config), json: false });
+      printPlan(source.dag, facts, { needs, mask: await openScreenRedactor(config, choice), json: false });
     });
 }
 

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { home, needDatabase, openScreenRedactor, print, printJson, readConfig, untilInterrupted } from '../context.ts';
 import { namedRun } from '../pick.ts';
 import type { Db } from '../../storage/open.ts';
-import { readOutput } from '../../storage/read.ts';
+import { readOutput, readRunSettings } from '../../storage/read.ts';
 import { readPicture } from '../../storage/read-picture.ts';
 import { buildReport, failedTasks } from '../../domain/report.ts';
 import type { RunPicture } from '../../domain/picture.ts';
@@ -27,7 +27,7 @@ export function command(into: Command): Command {
     .action(async (text: string | undefined, options: Options) => {
       const db = await needDatabase();
       const { run } = namedRun(db, text);
-      const mask = await openScreenRedactor((await readConfig()).config);
+      const mask = await openScreenRedactor((await readConfig()).config, readRunSettings(db, run));
       if (options.watch) await watch(db, run, options, mask);
       else show(db, run, options, mask);
     });

@@ -1,8 +1,7 @@
 import type { Command } from 'commander';
-import { readActiveRun } from '../../storage/read.ts';
 import { writeActiveRun } from '../../storage/create.ts';
 import { home, needDatabase, print, printJson } from '../context.ts';
-import { namedRun } from '../pick.ts';
+import { chosenRun, namedRun } from '../pick.ts';
 import { openToWrite } from './open-storage.ts';
 
 export function command(into: Command): Command {
@@ -15,7 +14,7 @@ export function command(into: Command): Command {
       const db = openToWrite(home());
       if (options.clear) writeActiveRun(db, null);
       else if (text !== undefined) writeActiveRun(db, namedRun(db, text).run);
-      const run = readActiveRun(db);
+      const run = chosenRun(db)?.run ?? null;
       if (options.json) printJson({ run });
       else print([run ?? 'no run is chosen: the newest unfinished one is meant']);
     });

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { RunId, TaskId } from '../../domain/ids.ts';
-import { settled, type TaskState } from '../../domain/task.ts';
+import { settled, waitsByItself, type TaskState } from '../../domain/task.ts';
 import type { Db } from '../../storage/open.ts';
 import { findRuns, readTasks } from '../../storage/read.ts';
 import { watchCommits } from '../../storage/tail.ts';
@@ -79,5 +79,5 @@ function lookAtTask(db: Db, run: RunId, task: TaskId, untilBlocked: boolean): Fo
 }
 
 function needsPerson(state: TaskState): boolean {
-  return state.kind === 'blocked' || state.kind === 'undecided' || state.kind === 'gated';
+  return (state.kind === 'blocked' && !waitsByItself(state)) || state.kind === 'undecided' || state.kind === 'gated';
 }

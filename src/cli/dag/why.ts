@@ -2,10 +2,9 @@ import type { Command } from 'commander';
 import { journalPath } from '../../config/home.ts';
 import { readJournal } from '../../host/journal.ts';
 import type { Why } from '../../host/protocol.ts';
-import { openScreenRedactor, readConfig } from '../context.ts';
 import { CommandError } from '../exit.ts';
 import { renderQuestion } from './ask-person.ts';
-import { askHost, describeEnd, findSession, type OpenedSession } from './session.ts';
+import { askHost, describeEnd, findSession, openSessionRedactor, type OpenedSession } from './session.ts';
 
 export function command(into: Command): Command {
   return into
@@ -18,7 +17,8 @@ export function command(into: Command): Command {
 async function why(text: string, flags: { readonly json?: boolean }): Promise<void> {
   using opened = await findSession(text, `why (pid ${process.pid})`);
   const { found } = opened;
-  const mask = await openScreenRedactor((await readConfig()).config);
+  const redactor = await openSessionRedactor(opened);
+  const mask = (said: string): string => redactor.mask(said);
   if (found.living === null && found.remote !== null) {
     throw new CommandError('refused', `${found.id} has ended; why it was taken for what it was is known where it ran`, [
       `see: cis dag logs ${found.id}`,

@@ -9,6 +9,7 @@ import type { RequestBody } from '../../host/protocol.ts';
 import type { DashboardActions } from '../../ui/dashboard/open-dashboard.ts';
 import type { Notice } from '../../ui/dashboard/state.ts';
 import { me } from '../dag/me.ts';
+import { withNodeOf } from '../remote.ts';
 import { openOutput, readWhole } from './output.ts';
 
 export interface ActionOptions {
@@ -46,20 +47,23 @@ export function openActions(options: ActionOptions): DashboardActions {
   };
 }
 
-/** Does something with the host in which a session lives. */
+/** Does something with the host in which a session lives, here or on another node. */
 async function inSession(
   home: Home,
   session: SessionId,
   act: (host: HostConnection) => Promise<Notice>,
 ): Promise<Notice> {
-  const hosts = await connectHosts(home, `dashboard (pid ${process.pid})`);
+  const what = `dashboard (pid ${process.pid})`;
+  const hosts = await connectHosts(home, what);
   try {
     for (const host of hosts) {
       const reply = await host.request({ kind: 'list', run: null });
       if (!reply.ok || reply.value.kind !== 'sessions') continue;
       if (reply.value.sessions.some((one) => one.session === session)) return await act(host);
     }
-    return { text: `${session} has ended`, tone: 'bad' };
+    const there = await withNodeOf(home, session, what, act);
+    if (!there.ok) return { text: there.error, tone: 'bad' };
+    return there.value ?? { text: `${session} has ended`, tone: 'bad' };
   } finally {
     for (const host of hosts) host[Symbol.dispose]();
   }

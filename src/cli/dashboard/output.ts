@@ -2,7 +2,9 @@ import { recordingPath, type Home } from '../../config/home.ts';
 import { parseSessionId, type SessionId } from '../../domain/ids.ts';
 import { connectHosts } from '../../host/client.ts';
 import type { HostConnection } from '../../host/port.ts';
+import type { RemoteHost } from '../../federation/remote/connect.ts';
 import { renderTranscript } from '../../host/transcript.ts';
+import { withNodeOf } from '../remote.ts';
 
 type Show = (lines: readonly string[], end: string | null) => void;
 
@@ -22,13 +24,30 @@ export function openOutput(home: Home, session: SessionId, show: Show): AsyncDis
 }
 
 async function follow(home: Home, session: SessionId, signal: AbortSignal, show: Show): Promise<void> {
-  const hosts = await connectHosts(home, `dashboard, looking (pid ${process.pid})`);
+  const what = `dashboard, looking (pid ${process.pid})`;
+  const hosts = await connectHosts(home, what);
   try {
-    for (const host of hosts) if (await followIn(host, session, signal, show)) break;
+    for (const host of hosts) {
+      if (!(await followIn(host, session, signal, show))) continue;
+      return signal.aborted ? undefined : show(readWhole(home, session), 'ended');
+    }
   } finally {
     for (const host of hosts) host[Symbol.dispose]();
   }
-  if (!signal.aborted) show(readWhole(home, session), 'ended');
+  const there = await withNodeOf(home, session, what, async (host) => {
+    await followIn(host, session, signal, show);
+    return signal.aborted ? [] : await readThere(host, session);
+  });
+  if (signal.aborted) return;
+  if (!there.ok) return show([], there.error);
+  show(there.value ?? readWhole(home, session), 'ended');
+}
+
+/** All that a session of another node wrote. */
+async function readThere(host: RemoteHost, session: SessionId): Promise<string[]> {
+  const pieces: Buffer[] = [];
+  await host.readLog({ session, as: 'text', lines: null, follow: false }, (bytes) => pieces.push(Buffer.from(bytes)));
+  return Buffer.concat(pieces).toString('utf8').split('\n');
 }
 
 /** False when the session is not this host's. Being attached, read-only, tells when to look. */

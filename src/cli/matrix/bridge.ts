@@ -3,15 +3,16 @@ import type { Command } from 'commander';
 import type { RunId } from '../../domain/ids.ts';
 import { askRun } from '../../executor/ask.ts';
 import { readRunSettings } from '../../storage/read.ts';
-import { home, openScreenRedactor, readConfig, untilInterrupted } from '../context.ts';
+import { home, openHomeRedactor, readConfig, untilInterrupted } from '../context.ts';
 import { driveOptions } from '../dag/drive-options.ts';
 import { openWriter } from './context.ts';
 
 export function command(into: Command): Command {
-  return into.addHelpText('after', '\nHybrid runs start it by themselves.').action(serve);
+  return into.addHelpText('after', '\nHybrid runs start it by themselves.').action(() => serve([]));
 }
 
-async function serve(): Promise<void> {
+/** Serves the rooms of runs; with rooms to listen in, until it is interrupted. */
+export async function serve(listenIn: readonly string[], onSynced: () => void = () => {}): Promise<void> {
   process.title = 'cis bridge';
   const { serveBridge } = await import('../../bridge/process.ts');
   const { config } = await readConfig();
@@ -23,8 +24,13 @@ async function serve(): Promise<void> {
     node: config.node.name ?? hostname(),
     intervalMs: config.dagMatrix.broadcast_interval_ms,
     broadcastOutput: config.dagHybrid.broadcast_output,
+    mentionOnEnd: config.dagHybrid.mention_on_end,
+    dags: config.dags,
+    listenIn,
+    onSynced,
+    stays: listenIn.length > 0,
     acceptFrom: config.dagHybrid.accept_answers_from,
-    mask: await openScreenRedactor(config),
+    mask: await openHomeRedactor(config, db),
     signal: untilInterrupted(),
     say,
     ask: async (run: RunId, request, source) => {

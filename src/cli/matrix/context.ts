@@ -4,6 +4,7 @@ import { openHttp, textOf, type Http } from '../../matrix/http.ts';
 import type { Rooms } from '../../matrix/port.ts';
 import { openRooms } from '../../matrix/rooms.ts';
 import { matrixFiles, readAccount, type Account, type MatrixFiles } from '../../matrix/secrets.ts';
+import { credentialsOf } from '../../matrix/token.ts';
 import { describeStorageError, openStorage, type Db } from '../../storage/open.ts';
 import type { Result } from '../../domain/result.ts';
 import { home } from '../context.ts';
@@ -37,7 +38,7 @@ export function needAccount(): Account {
 
 export function openClient(): Client {
   const account = needAccount();
-  const http = openHttp(account.homeserver, account.accessToken);
+  const http = openHttp(account.homeserver, credentialsOf(files(), account));
   return { account, http, rooms: openRooms(http) };
 }
 

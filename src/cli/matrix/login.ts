@@ -14,6 +14,7 @@ interface Options {
   readonly passwordStdin?: true;
   readonly tokenStdin?: true;
   readonly sso?: true;
+  readonly deviceCode?: true;
   readonly json?: true;
 }
 
@@ -24,11 +25,14 @@ export function command(into: Command): Command {
     .option('--password-stdin', 'read the password from stdin; without it you are asked')
     .option('--token-stdin', 'read an access token from stdin')
     .option('--sso', "log in by the homeserver's web page")
+    .option('--device-code', 'log in by a code that you type into a browser on any machine')
     .option('--json', 'print JSON')
     .action(login);
 }
 
 async function login(options: Options): Promise<void> {
+  const ways = [options.passwordStdin, options.tokenStdin, options.sso, options.deviceCode].filter(Boolean).length;
+  if (ways > 1) throw new CommandError('usage', 'one way to log in at a time');
   const { config } = await readConfig();
   const homeserver = addressOf(options.homeserver ?? config.matrix.homeserver);
   const before = findAccount();
@@ -43,7 +47,11 @@ async function login(options: Options): Promise<void> {
   const signing = await settleDevice(got.account, defaultRateLimit, got.password);
   const { userId, deviceId } = got.account;
   if (options.json) printJson({ user_id: userId, device_id: deviceId, homeserver, signed: signing.kind === 'signed' });
-  else print([`logged in as ${userId}, device ${deviceId}`, ...[signingHint(signing)].filter((line) => line !== null)]);
+  else
+    print([
+      `logged in as ${userId}, device ${deviceId}`,
+      ...[signingHint(signing, got.account)].filter((line) => line !== null),
+    ]);
 }
 
 interface Got {
@@ -60,14 +68,21 @@ async function credentials(
 ): Promise<Got> {
   if (options.tokenStdin)
     return { account: await accountOfToken(homeserver, await readStdinLine('token')), password: null };
+  if (options.deviceCode) {
+    const { loginWithCode } = await import('./device-code.ts');
+    return { account: await loginWithCode(homeserver, wish.deviceId, untilInterrupted()), password: null };
+  }
   const { loginFlows, loginWithPassword, loginWithSso } = await import('../../matrix/sdk/login.ts');
+  const flows = orFail(await loginFlows(homeserver), `cannot log in at ${homeserver}`);
   if (options.sso) {
+    if (!flows.includes('m.login.sso'))
+      throw new CommandError('refused', 'this homeserver has no web page to log in by');
     const show = (link: string): boolean => process.stderr.write(`open this address in a browser:\n  ${link}\n`);
     const account = orFail(await loginWithSso(homeserver, wish, show, untilInterrupted()), 'cannot log in');
     return { account, password: null };
   }
   if (user === null) throw new CommandError('usage', 'who logs in? give --user NAME');
-  await needFlow(orFail(await loginFlows(homeserver), `cannot log in at ${homeserver}`), 'm.login.password');
+  if (!flows.includes('m.login.password')) throw await noPasswords(homeserver, flows);
   const password = options.passwordStdin ? await readStdinLine('password') : await askSecret(`password of ${user}: `);
   const account = await loginWithPassword(homeserver, user, password, wish);
   if (!account.ok && account.error.kind === 'forbidden') {
@@ -77,12 +92,14 @@ async function credentials(
   return { account: account.value, password };
 }
 
-async function needFlow(flows: readonly string[], wanted: string): Promise<void> {
-  if (flows.includes(wanted)) return;
-  const hint = flows.includes('m.login.sso')
-    ? 'log in by its web page: --sso'
-    : 'use an access token of another client: --token-stdin';
-  throw new CommandError('refused', 'this homeserver takes no passwords', [hint]);
+async function noPasswords(homeserver: string, flows: readonly string[]): Promise<CommandError> {
+  const { findDeviceLogin } = await import('../../matrix/oauth.ts');
+  const byCode = await findDeviceLogin(openHttp(homeserver, null));
+  return new CommandError('refused', 'this homeserver takes no passwords', [
+    ...(byCode.ok && byCode.value !== null ? ['log in by a code and a browser: --device-code'] : []),
+    ...(flows.includes('m.login.sso') ? ['log in by its web page: --sso'] : []),
+    'use an access token of another client: --token-stdin',
+  ]);
 }
 
 async function accountOfToken(homeserver: string, accessToken: string): Promise<Account> {

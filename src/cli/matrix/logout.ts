@@ -1,4 +1,7 @@
 import type { Command } from 'commander';
+import type { Result } from '../../domain/result.ts';
+import type { MatrixFailure } from '../../matrix/failure.ts';
+import { revokeSession } from '../../matrix/oauth.ts';
 import { removeAccount } from '../../matrix/secrets.ts';
 import { forgetDevice, listEncryptedRooms } from '../../storage/device.ts';
 import { summarizeOutbox } from '../../storage/outbox.ts';
@@ -26,8 +29,7 @@ export async function logout(options: { readonly yes?: true; readonly json?: tru
     const rooms = listEncryptedRooms(db);
     const { waiting } = summarizeOutbox(db);
     if (rooms.length > 0 && options.yes !== true) throw needsYes(rooms.length, waiting);
-    const { http } = openClient();
-    const answer = await http.json({ method: 'POST', path: '/_matrix/client/v3/logout', body: {} });
+    const answer = before.oauth === undefined ? await endDevice() : await revokeSession(before.oauth);
     // A token that is gone already is what was wanted. An unreachable server is not: the token would live on there.
     if (!answer.ok && answer.error.kind !== 'unauthorized') throw failed(answer.error, 'cannot log out');
     removeAccount(files());
@@ -37,6 +39,11 @@ export async function logout(options: { readonly yes?: true; readonly json?: tru
   } finally {
     db.close();
   }
+}
+
+function endDevice(): Promise<Result<unknown, MatrixFailure>> {
+  const { http } = openClient();
+  return http.json({ method: 'POST', path: '/_matrix/client/v3/logout', body: {} });
 }
 
 function needsYes(rooms: number, waiting: number): CommandError {

@@ -3,6 +3,8 @@ import type { RateLimit } from '../../domain/room.ts';
 import type { CrossSigning } from '../../matrix/crypto/cross-signing.ts';
 import { writeAccount, type Account } from '../../matrix/secrets.ts';
 import { writeDevice } from '../../storage/device.ts';
+import { startBridgeIfOwing } from '../../bridge/start.ts';
+import { home } from '../context.ts';
 import { failed, files, openWriter } from './context.ts';
 import { CommandError } from '../exit.ts';
 
@@ -30,6 +32,7 @@ export async function settleDevice(
       return signing.value;
     } finally {
       await transport.close();
+      startBridgeIfOwing(home(), db);
     }
   } finally {
     db.close();
@@ -37,13 +40,15 @@ export async function settleDevice(
 }
 
 /** What a person does about a device that is not signed yet. */
-export function signingHint(signing: CrossSigning): string | null {
+export function signingHint(signing: CrossSigning, { oauth }: Pick<Account, 'oauth'> = {}): string | null {
   switch (signing.kind) {
     case 'signed':
       return null;
     case 'needs-verification':
       return 'other clients warn about this device until you compare emoji with one of them: cis matrix verify';
     case 'needs-password':
-      return 'other clients warn about this device: log in once more with the password to sign it';
+      return oauth === undefined
+        ? 'other clients warn about this device: log in once more with the password to sign it'
+        : 'other clients warn about this device: allow a reset of its identity on the page of your account, then log in again';
   }
 }

@@ -3,8 +3,9 @@ import { describeFailure } from '../../matrix/failure.ts';
 import { readState, runningPid } from '../../matrix/homeserver/synapse.ts';
 import { openHttp } from '../../matrix/http.ts';
 import type { Account } from '../../matrix/secrets.ts';
+import { credentialsOf } from '../../matrix/token.ts';
 import { readDevice, type DeviceRow } from '../../storage/device.ts';
-import { readBridgePid } from '../../bridge/start.ts';
+import { readBridgePid, startBridgeIfOwing } from '../../bridge/start.ts';
 import { listOpenBridgeRuns, lastSeq } from '../../storage/bridge.ts';
 import { listParked, summarizeOutbox, unpark, type ParkedRow } from '../../storage/outbox.ts';
 import type { Db } from '../../storage/open.ts';
@@ -14,7 +15,7 @@ import { files, findAccount, openWriter } from './context.ts';
 
 export function command(into: Command): Command {
   return into
-    .option('--retry', 'let what was set aside wait to be sent again')
+    .option('--retry', 'try again now, also what was set aside')
     .option('--json', 'print JSON')
     .action(async (options: { readonly retry?: true; readonly json?: true }) => {
       if (options.retry) retryParked();
@@ -27,6 +28,7 @@ export function command(into: Command): Command {
 function retryParked(): void {
   const db = openWriter();
   unpark(db);
+  startBridgeIfOwing(home(), db);
   db.close();
 }
 
@@ -77,7 +79,7 @@ function listFollowed(db: Db): FollowedRun[] {
 }
 
 async function problemOf(account: Account): Promise<string | null> {
-  const http = openHttp(account.homeserver, account.accessToken);
+  const http = openHttp(account.homeserver, credentialsOf(files(), account));
   const answer = await http.json({ method: 'GET', path: '/_matrix/client/v3/account/whoami', timeoutMs: 10_000 });
   return answer.ok ? null : describeFailure(answer.error);
 }

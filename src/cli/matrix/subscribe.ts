@@ -1,14 +1,10 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
-import { connectDevice, type Connection } from '../../bridge/connect.ts';
 import { readMachineEvent } from '../../matrix/events/index.ts';
 import { describeFailure } from '../../matrix/failure.ts';
-import type { JsonObject } from '../../matrix/http.ts';
 import type { RoomEvent } from '../../matrix/port.ts';
-import { readEvent } from '../../matrix/sync.ts';
-import { watchRoom } from '../../matrix/watch.ts';
 import { print, printJson, untilInterrupted } from '../context.ts';
-import { CommandError } from '../exit.ts';
-import { failed, files, needRoom, openClient, openWriter, orFail, type Client } from './context.ts';
+import { failed } from './context.ts';
+import { openRoomReader } from './room-reader.ts';
 import { isAbout, renderRoomLine, roomHeading, roomLines } from './room-lines.ts';
 
 interface Options {
@@ -29,51 +25,19 @@ export function command(into: Command): Command {
 }
 
 async function subscribe(given: string, options: Options): Promise<void> {
-  const client = openClient();
-  const room = await needRoom(client.rooms, given);
-  const listing = orFail(await client.rooms.describe(room), `cannot look into ${given}`);
   const signal = untilInterrupted();
-  const device = listing.encrypted ? await openDevice(client) : null;
+  await using reader = await openRoomReader(given);
   const format = options.json ? 'json' : options.format;
   if (format === 'table') print([roomHeading]);
-  const show = (events: readonly RoomEvent[]): void => {
-    for (const event of events) showEvent(event, format, options.run ?? '');
-  };
-  try {
-    const watched = await watchRoom(client.rooms, {
-      room,
-      since: options.since ?? null,
-      signal,
-      onEvents: async (events) => show(await readAll(device, room, events)),
-      onTrouble: (failure) => process.stderr.write(`${describeFailure(failure)}; trying again\n`),
-    });
-    if (!watched.ok) throw failed(watched.error, `cannot follow ${given}`);
-  } finally {
-    await device?.transport.close();
-  }
-}
-
-/** Keys for an encrypted room belong to one process at a time. */
-async function openDevice({ account }: Client): Promise<Connection> {
-  const device = await connectDevice(files(), account, openWriter());
-  if (device.ok) return device.value;
-  throw new CommandError('refused', `this room is encrypted, and ${device.error.detail}`, [
-    'follow it when nothing else uses this account, or with an account and CIS_HOME of its own',
-  ]);
-}
-
-/** Decrypts; when something cannot be read, the keys that wait for us are taken first, and it is tried once more. */
-async function readAll(
-  device: Connection | null,
-  room: string,
-  events: readonly JsonObject[],
-): Promise<readonly RoomEvent[]> {
-  if (device === null) return Promise.all(events.map((event) => readEvent(null, room, event)));
-  const { transport } = device;
-  const read = await Promise.all(events.map((event) => transport.read(room, event)));
-  if (!read.some((event) => event.protection.kind === 'undecryptable')) return read;
-  const fetched = await transport.look(null, 1);
-  return fetched.ok ? Promise.all(events.map((event) => transport.read(room, event))) : read;
+  const followed = await reader.follow({
+    since: options.since ?? null,
+    signal,
+    onEvents: (events) => {
+      for (const event of events) showEvent(event, format, options.run ?? '');
+    },
+    onTrouble: (failure) => process.stderr.write(`${describeFailure(failure)}; trying again\n`),
+  });
+  if (!followed.ok) throw failed(followed.error, `cannot follow ${given}`);
 }
 
 function showEvent(event: RoomEvent, format: Options['format'], run: string): void {

@@ -2,6 +2,8 @@ import { InvalidArgumentError, type Command } from 'commander';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { nodeName } from '../../federation/detect/detect.ts';
 import { newTicketKeys, renderTicket, type Ticket } from '../../federation/node/ticket.ts';
+import { readNodePid } from '../../federation/node/serve.ts';
+import { orderType, raiseLevel } from '../../matrix/raise-level.ts';
 import { readTicket, writeTicket } from '../../storage/tickets.ts';
 import type { Db } from '../../storage/open.ts';
 import type { TrustRole } from '../../storage/trust.ts';
@@ -9,7 +11,7 @@ import { home, print, printJson, readConfig, untilInterrupted } from '../context
 import { CommandError } from '../exit.ts';
 import { needAccount, openClient, openWriter, orFail } from '../matrix/context.ts';
 import { needIdentity } from './context.ts';
-import { roomOf } from './facts.ts';
+import { needFleetRoom } from './facts.ts';
 
 interface Options {
   readonly room?: string;
@@ -24,7 +26,7 @@ interface Options {
 
 export function command(into: Command): Command {
   return into
-    .option('--room <room>', 'the room to work in (default: node.room_id, then dag.room_id of the config)')
+    .option('--room <room>', 'the room to work in (default: that of the config, or of the ticket)')
     .option('--ttl <time>', 'how long the ticket is good for: 30s, 15m, 2h; default: 15m', parseTtl, 15 * 60_000)
     .option('--as <role>', 'what whoever joins is trusted as here: worker or coordinator (default: both)')
     .option('--for <user>', 'who is to join, as @name:server: invited to the room now')
@@ -48,11 +50,19 @@ async function invite(options: Options): Promise<void> {
   const { rooms } = openClient();
   const db = openWriter();
   const { enterRoom } = await import('../../federation/node/room.ts');
-  const wanted = roomOf(options.room, config);
+  const wanted = await needFleetRoom(options.room, config);
   const room = orFail(await enterRoom(rooms, db, wanted), `cannot work in ${wanted}`);
   const guest = options.account && options.for === undefined ? await makeAccount() : null;
   const invited = options.for ?? guest?.userId ?? null;
   if (invited !== null) await inviteTo([room.room, room.machines], invited);
+  if (invited !== null && roles.includes('coordinator')) {
+    const raised = orFail(await raiseLevel(rooms, room.machines, invited, orderType), `cannot raise ${invited}`);
+    if (!raised) {
+      process.stderr.write(
+        `${invited} may not give work in ${wanted} until somebody with the right gives it the level for ${orderType}\n`,
+      );
+    }
+  }
   const self = { identity: needIdentity(), userId: account.userId, node: nodeName(config) };
   const ticket: Ticket = {
     ...newTicketKeys(),
@@ -72,6 +82,9 @@ async function invite(options: Options): Promise<void> {
     printJson({ ticket: text, room_id: room.room, expires_at: expiresAt, account: guest?.userId ?? null, roles });
   else print([text]);
   if (options.wait) await waitFor(db, ticket, room.machines, self);
+  else if (readNodePid(home()) === null) {
+    process.stderr.write('no node runs here: whoever joins is answered once `cis node start` does\n');
+  }
   db.close();
 }
 

@@ -72,7 +72,7 @@ async function join(given: string, options: Options): Promise<void> {
     `joined ${room.room} as ${account.userId}`,
     `trusted as ${roles.join(' and ')}: ${ticket.node}  ${ticket.did}  (${fingerprintOf(ticket.did)})`,
     `${ticket.node} was asked to trust ${self.node} (${fingerprintOf(identity.did)}); \`cis node status\` shows when it has`,
-    `now: cis node start --room '${room.room}'`,
+    'now: cis node start --detach',
   ]);
 }
 

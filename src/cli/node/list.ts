@@ -5,12 +5,13 @@ import { fingerprintOf, type Did } from '../../domain/fleet/did.ts';
 import { judgeLiveness } from '../../domain/fleet/liveness.ts';
 import { readIdentity } from '../../federation/identity.ts';
 import { isTrusted } from '../../federation/trust.ts';
-import { describeFailure } from '../../matrix/failure.ts';
 import { listNodes, type NodeRow } from '../../storage/nodes.ts';
 import type { Db } from '../../storage/open.ts';
 import type { TrustRole } from '../../storage/trust.ts';
 import { home, print, printJson, readConfig } from '../context.ts';
-import { findAccount, openClient, openWriter } from '../matrix/context.ts';
+import { findAccount, openWriter } from '../matrix/context.ts';
+import { findRoom } from './facts.ts';
+import { refresh } from './refresh.ts';
 import { nodeToJson } from './to-json.ts';
 
 interface Options {
@@ -21,7 +22,7 @@ interface Options {
 
 export function command(into: Command): Command {
   return into
-    .option('--room <room>', 'look there too (default: node.room_id, then dag.room_id of the config)')
+    .option('--room <room>', 'look there too (default: that of the config, or of the ticket)')
     .option('--cached', 'ask nobody: what this home has heard')
     .option('--json', 'print JSON')
     .addHelpText('after', '\nNodes that speak in the room are listed, trusted or not: to be seen is not to be trusted.')
@@ -37,7 +38,7 @@ interface Listed {
 async function list(options: Options): Promise<void> {
   const { config } = await readConfig();
   const db = openWriter();
-  const room = options.room ?? config.node.room_id ?? config.dag.room_id;
+  const room = await findRoom(options.room, config);
   if (room !== null && options.cached !== true && findAccount() !== null) await refresh(db, room);
   const own = readIdentity(home())?.did ?? null;
   const rows = listNodes(db).map((row): Listed => {
@@ -49,18 +50,6 @@ async function list(options: Options): Promise<void> {
   if (options.json) printJson({ nodes: rows.map((one) => toJson(one, now)) });
   else if (rows.length === 0) print(['no node was heard of: start one with `cis node start --room ROOM`']);
   else print(rows.flatMap((one) => render(one, now)));
-}
-
-async function refresh(db: Db, wanted: string): Promise<void> {
-  const { refreshNodes } = await import('../../federation/node/refresh.ts');
-  const { enterRoom } = await import('../../federation/node/room.ts');
-  const { rooms } = openClient();
-  const room = await enterRoom(rooms, db, wanted);
-  const read = room.ok ? await refreshNodes(rooms, db, room.value.machines, Date.now()) : room;
-  if (!read.ok)
-    process.stderr.write(
-      `${wanted} could not be read (${describeFailure(read.error)}): this is what was heard before\n`,
-    );
 }
 
 function rolesOf(db: Db, own: Did | null, did: Did): TrustRole[] {

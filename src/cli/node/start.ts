@@ -5,7 +5,7 @@ import { home, openScreenRedactor, print, printJson, readConfig, untilInterrupte
 import { CommandError } from '../exit.ts';
 import { needAccount, openWriter, orFail } from '../matrix/context.ts';
 import { startNodeInBackground, tellReady } from './background.ts';
-import { needFacts, roomOf } from './facts.ts';
+import { needFacts, needFleetRoom } from './facts.ts';
 
 interface Options {
   readonly room?: string;
@@ -15,7 +15,7 @@ interface Options {
 
 export function command(into: Command): Command {
   return into
-    .option('--room <room>', 'the room whose work it takes (default: node.room_id, then dag.room_id of the config)')
+    .option('--room <room>', 'the room whose work it takes (default: that of the config, or of the ticket)')
     .option('--detach', 'go on in the background')
     .option('--json', 'with --detach: print JSON')
     .addHelpText(
@@ -28,7 +28,7 @@ export function command(into: Command): Command {
 async function start(options: Options): Promise<void> {
   const { config } = await readConfig();
   const account = needAccount();
-  const wanted = roomOf(options.room, config);
+  const wanted = await needFleetRoom(options.room, config);
   const { readNodePid, serveNode } = await import('../../federation/node/serve.ts');
   const running = readNodePid(home());
   if (running !== null) {
@@ -43,12 +43,15 @@ async function start(options: Options): Promise<void> {
     else print([`the node runs in the background: process ${pid}`, 'cis node status shows it, cis node stop ends it']);
     return;
   }
-  const { enterRoom } = await import('../../federation/node/room.ts');
+  const { enterKnownRoom } = await import('../../federation/node/room.ts');
   const { openHomeCourier } = await import('../../federation/travel/courier.ts');
   const db = openWriter();
   const signal = untilInterrupted();
   const rooms = openRooms(openHttp(account.homeserver, account.accessToken));
-  const { machines, encrypted } = orFail(await enterRoom(rooms, db, wanted), `cannot work in ${wanted}`);
+  const { machines, encrypted, remembered } = orFail(
+    await enterKnownRoom(rooms, db, wanted),
+    `cannot work in ${wanted}`,
+  );
   const courier = openHomeCourier(home(), encrypted);
   if (!courier.ok) throw new CommandError('refused', courier.error);
   const facts = await needFacts(config, account);
@@ -67,6 +70,7 @@ async function start(options: Options): Promise<void> {
     signal,
     say,
     onReady() {
+      if (remembered) say('the homeserver is away: its room is taken as it was');
       say(`${self.node} (${self.identity.did}) is a node of ${wanted}`);
       tellReady();
     },

@@ -23,7 +23,8 @@ async function readStatus() {
   const { config } = await readConfig();
   const did = readIdentity(home())?.did ?? null;
   const db = await openDatabase();
-  const work = db === null ? [] : listOpenWork(db);
+  // Of what was told only the receipt is missing.
+  const work = db === null ? [] : listOpenWork(db).filter(({ state }) => state.kind !== 'told');
   const trusted = db === null ? [] : listTrust(db);
   const status = {
     node: nodeName(config),

@@ -54,7 +54,7 @@ async function drained(db: Db, pid: number): Promise<void> {
   if (signal.aborted) throw new CommandError('interrupted', 'stopped waiting; the node goes on');
 }
 
-/** What it would leave behind: offers and what only waits to be told are not. */
+/** What it would leave behind: offers are not its own, and of what was told the bridge takes care. */
 function working(db: Db): WorkRow[] {
-  return listOpenWork(db).filter(({ state }) => state.kind === 'held' || state.kind === 'asked');
+  return listOpenWork(db).filter(({ state }) => state.kind !== 'offered' && state.kind !== 'told');
 }

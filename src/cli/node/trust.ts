@@ -5,7 +5,7 @@ import type { Db } from '../../storage/open.ts';
 import { listTrust, writeTrust, type TrustRole, type TrustRow } from '../../storage/trust.ts';
 import { print, printJson } from '../context.ts';
 import { CommandError } from '../exit.ts';
-import { openWriter } from '../matrix/context.ts';
+import { findAccount, openClient, openWriter } from '../matrix/context.ts';
 import { needDid, needIdentity } from './context.ts';
 
 interface Options {
@@ -30,15 +30,15 @@ export function command(into: Command): Command {
       'after',
       '\nTo be seen in the room is not to be trusted, not even with the same account. Compare the fingerprint with `cis node id` there.',
     )
-    .action((text: string | undefined, options: Options) => {
+    .action(async (text: string | undefined, options: Options) => {
       const db = openWriter();
-      if (text !== undefined) trust(db, text, options);
+      if (text !== undefined) await trust(db, text, options);
       else show(db, options);
       db.close();
     });
 }
 
-function trust(db: Db, text: string, { as, json }: Options): void {
+async function trust(db: Db, text: string, { as, json }: Options): Promise<void> {
   const did = needDid(db, text);
   if (did === needIdentity().did) throw new CommandError('refused', 'this is the key of this node: it trusts itself');
   const heard = readNode(db, did);
@@ -54,12 +54,25 @@ function trust(db: Db, text: string, { as, json }: Options): void {
     at: Date.now(),
   };
   writeTrust(db, row, new Map(Object.entries(heard?.seqs ?? {})));
+  await mayOrder(row, heard?.room ?? null);
   if (json) printJson(trustToJson(row));
   else
     print([
       `trusted as ${roles.join(' and ')}: ${nameOf(row)}`,
       `fingerprint ${fingerprintOf(did)}: is it the one that \`cis node id\` shows there?`,
     ]);
+}
+
+/** Rooms that cis makes let only those with a level give work: says so, where the account of this home cannot raise it. */
+async function mayOrder({ roles, userId, node }: TrustRow, room: string | null): Promise<void> {
+  if (room === null || userId === null || !roles.includes('coordinator') || findAccount() === null) return;
+  const { raiseLevel, orderType } = await import('../../matrix/raise-level.ts');
+  const raised = await raiseLevel(openClient().rooms, room, userId, orderType);
+  if (raised.ok && raised.value) return;
+  const who = `${node ?? userId} (${userId})`;
+  process.stderr.write(
+    `${who} may give work in ${room} only with the level for ${orderType}, which this account cannot give\n`,
+  );
 }
 
 function show(db: Db, { json }: Options): void {

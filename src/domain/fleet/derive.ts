@@ -43,7 +43,7 @@ export function deriveFeatures(
 export function parseLabels(texts: readonly string[]): Result<Readonly<Record<string, string>>, string> {
   const labels: Record<string, string> = {};
   for (const text of texts) {
-    const match = /^([A-Za-z0-9][A-Za-z0-9_.\/-]{0,62})(?:=(.{0,200}))?$/.exec(text);
+    const match = /^([A-Za-z0-9][A-Za-z0-9_./-]{0,62})(?:=(.{0,200}))?$/.exec(text);
     if (match === null)
       return err(`"${text}" in node.labels is not NAME=VALUE: letters, digits, . _ / and - in the name`);
     labels[match[1] ?? ''] = match[2] ?? 'true';

@@ -18,3 +18,11 @@ export function parseDid(text: string): Result<Did, string> {
 export function fingerprintOf(did: Did): string {
   return (did.slice(-16).match(/.{4}/g) ?? []).join(' ');
 }
+
+/** Text of another machine as it may be shown: a name must not move a cursor, nor turn the line around. */
+export function tameText(text: string, most = 200): string {
+  return text
+    .replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '')
+    .slice(0, most)
+    .toWellFormed();
+}

@@ -40,11 +40,14 @@ export function judgeLiveness(node: Pick<KnownNode, 'heardAt' | 'mood'>, now: nu
   };
 }
 
+/** The part of a heartbeat that a room keeps for ever. */
+export type Announced = Pick<Heartbeat, 'facts' | 'mood'>;
+
 /**
  * Whether the room is told of a change (an event that everybody keeps for ever), rather than only the coordinators with the next
  * heartbeat: when the node joins, and when what it is or whether it takes work changed. Load and leases change all the time.
  */
-export function isWorthTelling(told: Heartbeat | null, now: Heartbeat): boolean {
+export function isWorthTelling(told: Announced | null, now: Announced): boolean {
   if (told === null) return true;
   return JSON.stringify([told.facts, told.mood]) !== JSON.stringify([now.facts, now.mood]);
 }

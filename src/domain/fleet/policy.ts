@@ -37,6 +37,8 @@ export interface PolicyQuestion {
   readonly env: Readonly<Record<string, string>>;
   /** Absolute, links resolved where it exists; null: the node chooses. */
   readonly dir: string | null;
+  /** Who orders it, when it brings answers for questions that may come; null: it brings none. */
+  readonly answersOf: Did | null;
 }
 
 /** A `policy` error: it is shown to whoever ordered the work, and says what, where and what to do. */
@@ -71,7 +73,8 @@ export function checkPolicy(policy: NodePolicy, question: PolicyQuestion): Resul
     dirRefusal(policy, question) ??
     envRefusal(policy, question) ??
     urlRefusal(policy, question) ??
-    modeRefusal(policy, question);
+    modeRefusal(policy, question) ??
+    answersRefusal(policy, question);
   return refusal === null ? ok(null) : err(refusal);
 }
 
@@ -161,8 +164,7 @@ const steering: readonly string[] = [
   'HOME',
   'XDG_*',
   'CIS_*',
-  'NODE_OPTIONS',
-  'NODE_PATH',
+  'NODE_*',
   'NPM_CONFIG_*',
   'npm_config_*',
   'PYTHON*',
@@ -178,6 +180,13 @@ const steering: readonly string[] = [
   '*_PROXY',
   '*_proxy',
   '*_BASE_URL',
+  '*_API_BASE',
+  'OLLAMA_HOST',
+  '*_HOME',
+  '*_CONFIG_DIR',
+  'SSL_*',
+  'CURL_*',
+  '*_CA_BUNDLE',
   '*_ENDPOINT',
 ];
 
@@ -231,6 +240,17 @@ function isLoopback(url: string): boolean {
 function short(text: string): string {
   const line = text.replaceAll(/\s+/g, ' ').trim();
   return line.length > 80 ? `${line.slice(0, 79)}…` : line;
+}
+
+/** Answers that are given before the question are answers. */
+function answersRefusal({ answersFrom }: NodePolicy, { answersOf }: PolicyQuestion): Refusal | null {
+  if (answersOf === null || answersFrom.includes('coordinators') || answersFrom.includes(answersOf)) return null;
+  return refuse(
+    'answer',
+    'this node takes no answers with the task',
+    `node.policy.answers_from is ${answersFrom.join(', ') || 'empty'}`,
+    'leave `answers` away, or let its owner add the coordinator there',
+  );
 }
 
 /** Whether somebody may answer, look into or end sessions on this node; `coordinator`: it is trusted as one. */

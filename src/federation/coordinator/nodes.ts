@@ -5,14 +5,9 @@ import { silentAfterMs } from '../../domain/fleet/liveness.ts';
 import type { Candidate } from '../../domain/fleet/place.ts';
 import { freeSlots } from '../../domain/fleet/slots.ts';
 import type { RunId } from '../../domain/ids.ts';
-import {
-  listFleetNodes,
-  writeBreaker,
-  writeHeardAt,
-  writeHeartbeat,
-  type FleetNodeRow,
-} from '../../storage/fleet-leases.ts';
+import { listFleetNodes, writeBreaker, writeHeardAt, type FleetNodeRow } from '../../storage/fleet-leases.ts';
 import { readFleetLink } from '../../storage/fleet.ts';
+import { writeHeartbeat } from '../../storage/nodes.ts';
 import type { Db } from '../../storage/open.ts';
 import { isTrusted } from '../trust.ts';
 
@@ -26,8 +21,11 @@ export interface Nodes {
   judge(did: Did, event: BreakerEvent): void;
   /** Not heard for too long, although we hear the homeserver. */
   isSilent(did: Did, now: number): boolean;
-  /** As they stand for the question who may have a task. `heldBy`: what we gave each. */
-  candidates(heldBy: (did: Did) => readonly HeldLease[], now: number): Candidate[];
+  /**
+   * As they stand for the question who may have a task. `heldBy`: what we gave each; `ahead`:
+   * so many times its slots a node that works for us alone may have, as a queue of its own.
+   */
+  candidates(heldBy: (did: Did) => readonly HeldLease[], now: number, ahead?: number): Candidate[];
   /** Whom to tell that we live. */
   all(): readonly FleetNodeRow[];
 }
@@ -63,9 +61,10 @@ export function openNodes(db: Db, ownDid: Did, run: RunId): Nodes {
       const { did, node, userId, deviceId } = heartbeat.facts;
       const before = rows.get(did);
       const now = Date.now();
-      writeHeartbeat(db, heartbeat, room, now);
+      writeHeartbeat(db, { heartbeat, lane: room, seq: null, at: now });
       const breaker = before?.breaker ?? { kind: 'closed', failures: 0 };
-      rows.set(did, { did, name: node, userId, deviceId, heartbeat, heardAt: now, writtenAt: now, breaker });
+      const latencyMs = before?.latencyMs ?? null;
+      rows.set(did, { did, name: node, userId, deviceId, heartbeat, heardAt: now, writtenAt: now, breaker, latencyMs });
       return before === undefined || now - before.heardAt > silentAfterMs;
     },
     heard(did) {
@@ -88,11 +87,14 @@ export function openNodes(db: Db, ownDid: Did, run: RunId): Nodes {
       const row = rows.get(did);
       return row === undefined ? false : now - heardAt(row, now) > silentAfterMs;
     },
-    candidates(heldBy, now) {
+    candidates(heldBy, now, ahead = 1) {
       return [...rows.values()].flatMap((row): Candidate[] => {
         if (row.heartbeat === null) return [];
-        const node: KnownNode = { ...row.heartbeat, heardAt: heardAt(row, now), latencyMs: null };
-        const free = freeSlots(node, heldBy(row.did), runs);
+        const node: KnownNode = { ...row.heartbeat, heardAt: heardAt(row, now), latencyMs: row.latencyMs };
+        const own = heldBy(row.did);
+        const isOurs = ahead > 1 && node.leases.every((lease) => runs.has(lease.run));
+        const queue = isOurs ? node.facts.slots * ahead - own.length : 0;
+        const free = Math.max(queue, freeSlots(node, own, runs));
         return [{ node, trusted: isTrustedNow(row.did, now), breaker: breakerAt(row.breaker, now), free }];
       });
     },

@@ -76,9 +76,22 @@ function withAncestors(dag: Dag, task: Task): Task[] {
   return dag.tasks.flatMap((one) => (one.id === task.id ? [task] : ancestors.has(one.id) ? [skeletonOf(one)] : []));
 }
 
-/** Enough of a task before this one to know its place, and whether it leaves files. */
-function skeletonOf({ id, name, deps, outputs, context }: Task): Task {
-  return { id, name, deps, outputs, context } as Task;
+/** Enough of a task before this one to know its place, whether it leaves files, and whose conversation it had. */
+function skeletonOf({ id, name, deps, outputs, context, action, reuseAgent }: Task): Task {
+  const agent = action.kind === 'agent' && action.agent !== undefined ? { agent: action.agent } : {};
+  const bare =
+    action.kind === 'agent'
+      ? ({ kind: 'agent', prompt: '', config: {}, ...agent } as const)
+      : ({ kind: 'command', command: '', shell: '' } as const);
+  return {
+    id,
+    name,
+    deps,
+    outputs,
+    context,
+    action: bare,
+    ...(reuseAgent === undefined ? {} : { reuseAgent }),
+  } as Task;
 }
 
 async function upstreamOutput(

@@ -14,8 +14,9 @@ export const usualPlaces: readonly ModelPlace[] = [
 
 /** A server on this machine answers in milliseconds, or is not there. */
 const patienceMs = 800;
-/** Of one server: a heartbeat has 40 KiB. */
-const mostModels = 100;
+/** Of all servers together, and letters of a name: a heartbeat has 40 KiB. */
+const mostModels = 150;
+const mostLetters = 100;
 
 /** Model servers that answer, each with its models. `urls`: of the config, with or without `/v1` at the end. */
 export async function detectModels(
@@ -25,13 +26,20 @@ export async function detectModels(
   const own = urls.map((url): ModelPlace => ({ kind: 'openai-compatible', url: url.replace(/\/+$/, '') }));
   const places = [...usual.filter(({ url }) => !own.some((place) => place.url === url)), ...own];
   const found = await Promise.all(places.map(askServer));
-  return found.filter((server) => server !== null);
+  let left = mostModels;
+  return found
+    .filter((server) => server !== null)
+    .map((server) => {
+      const models = server.models.slice(0, left);
+      left -= models.length;
+      return { ...server, models };
+    });
 }
 
 async function askServer(place: ModelPlace): Promise<ModelServer | null> {
   const answer = await getJson(listUrl(place));
   const models = answer === null ? null : modelNames(answer);
-  return models === null ? null : { ...place, models: models.slice(0, mostModels) };
+  return models === null ? null : { ...place, models };
 }
 
 function listUrl({ kind, url }: ModelPlace): string {
@@ -49,14 +57,14 @@ export function modelNames(answer: unknown): string[] | null {
     if (typeof model !== 'object' || model === null) return [];
     const { name, id } = model as { name?: unknown; id?: unknown };
     const text = Array.isArray(models) ? name : id;
-    return typeof text === 'string' && text !== '' ? [text.slice(0, 200)] : [];
+    return typeof text === 'string' && text !== '' ? [text.slice(0, mostLetters)] : [];
   });
 }
 
 async function getJson(url: string): Promise<unknown> {
   try {
     const response = await fetch(url, { signal: AbortSignal.timeout(patienceMs), redirect: 'error' });
-    return response.ok ? ((await response.json()) as unknown) : null;
+    return response.ok ? await response.json() : null;
   } catch {
     return null;
   }

@@ -1,12 +1,16 @@
 import type { Heartbeat } from '../../domain/fleet/facts.ts';
 import { err, ok, type Result } from '../../domain/result.ts';
 import { readMachineEvent } from '../../matrix/events/index.ts';
-import { writeHeartbeat } from '../../storage/nodes.ts';
+import { countNodes, readNode, writeHeartbeat } from '../../storage/nodes.ts';
+import { readTrust } from '../../storage/trust.ts';
 import type { Db } from '../../storage/open.ts';
 import { readHeartbeat } from '../heartbeat.ts';
 import { verifyContent, type Received, type Rejection } from '../sign.ts';
 
 export const heartbeatType = 'cis.node.heartbeat';
+
+/** Keys cost nothing: a stranger must not fill the disk with nodes. Those that are trusted are noted in any case. */
+const mostNodes = 2_000;
 
 /**
  * Notes what a node says of itself, if it is really the one who says so. It need not be trusted: whom one trusts one must see first.
@@ -23,14 +27,18 @@ export function hearHeartbeat(db: Db, received: Received, at: number): Result<He
   const heartbeat = readHeartbeat(event.content);
   if (!heartbeat.ok) return err({ kind: 'malformed', message: heartbeat.error });
   const { facts } = heartbeat.value;
-  if (facts.did !== did) return err({ kind: 'wrong-sender', message: `${did} speaks for ${facts.did}` });
   if (facts.userId !== userId) return err({ kind: 'wrong-user', message: `${userId} speaks as ${facts.userId}` });
+  if (readNode(db, did) === null && readTrust(db, did) === null && countNodes(db) >= mostNodes) {
+    return err({
+      kind: 'untrusted',
+      message: `${mostNodes} nodes are known, and ${did} is not trusted: it is not noted`,
+    });
+  }
   const isNew = writeHeartbeat(db, {
     heartbeat: heartbeat.value,
     lane: received.room,
     seq,
     at,
-    saidAt: event.content.at,
   });
   return ok(isNew ? heartbeat.value : null);
 }

@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import type { Did } from '../../domain/fleet/did.ts';
+import { tameText, type Did } from '../../domain/fleet/did.ts';
 import type { JsonObject } from '../../matrix/http.ts';
 import { putToDevice } from '../../storage/fleet.ts';
 import { readNode } from '../../storage/nodes.ts';
@@ -52,7 +52,8 @@ export function answerJoin(db: Db, self: TicketSelf, received: Received, now: nu
   if (!signed.ok) return `a join that does not count: ${signed.error.message}`;
   const read = v.safeParse(join, received.content);
   if (!read.success) return `a join of ${signed.value.did} that cannot be read`;
-  const { ticket: ticketId, node, device_id: deviceId, proof } = read.output;
+  const { ticket: ticketId, device_id: deviceId, proof } = read.output;
+  const node = tameText(read.output.node, 100);
   const ticket = readTicket(db, ticketId, 'given');
   const refusal = refusalOf(self.identity.did, ticket, signed.value, proof, now);
   const to = { userId: signed.value.userId, deviceId };
@@ -88,8 +89,9 @@ export function hearWelcome(db: Db, own: Did, received: Received, now: number): 
   if (!read.success || ticket === null || ticket.peer !== signed.value.did) {
     return `a welcome of ${signed.value.did}, who did not invite this node`;
   }
-  const { node, proof, refused } = read.output;
-  if (refused !== undefined) return `${node} did not let this node in: ${refused}`;
+  const { proof, refused } = read.output;
+  const node = tameText(read.output.node, 100);
+  if (refused !== undefined) return `${node} did not let this node in: ${tameText(refused)}`;
   const words = { ticket: ticket.id, inviter: signed.value.did, joiner: own, room: ticket.room } as const;
   if (!isProof(ticket.secret, { ...words, purpose: 'welcome' }, proof ?? '')) {
     return `a welcome of ${node} that does not know what is in the ticket`;

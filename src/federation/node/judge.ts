@@ -7,13 +7,14 @@ import { judgeOrder } from '../policy.ts';
 import type { Refused } from '../runner/execution.ts';
 
 /** What the policy is asked about an order: all that decides what runs here, and as what. */
-export function questionOf({ task, dag, defaultAgent }: TaskOrder): PolicyQuestion {
+export function questionOf({ task, dag, defaultAgent }: TaskOrder, coordinator: Did): PolicyQuestion {
   return {
     action: task.action,
     agent: agentOf({ dag, defaultAgent }, task),
     rollback: task.rollback,
     env: { ...dag.env, ...task.env },
     dir: task.workDir ?? null,
+    answersOf: task.answers.length === 0 ? null : coordinator,
   };
 }
 
@@ -24,7 +25,7 @@ export function judgeOrderOf(
 ): (order: TaskOrder, coordinator: Did) => Result<null, Refused> {
   return (order, coordinator) => {
     if (coordinator === ownDid) return ok(null);
-    const judged = judgeOrder(policy, questionOf(order));
+    const judged = judgeOrder(policy, questionOf(order, coordinator));
     return judged.ok ? ok(null) : err({ errorClass: 'policy', reason: describeRefusal(judged.error) });
   };
 }

@@ -1,8 +1,9 @@
 import { findRoom } from '../../bridge/prepare.ts';
 import { ok, type Result } from '../../domain/result.ts';
-import type { MatrixFailure } from '../../matrix/failure.ts';
+import { isPassing, type MatrixFailure } from '../../matrix/failure.ts';
 import type { Rooms } from '../../matrix/port.ts';
 import { writeEncryption } from '../../storage/device.ts';
+import { readRememberedRoom, rememberRoom } from '../../storage/nodes.ts';
 import type { Db } from '../../storage/open.ts';
 
 /** A room that nodes work in. */
@@ -30,4 +31,22 @@ export async function enterRoom(rooms: Rooms, db: Db, wanted: string): Promise<R
   if (!companion.value.encrypted) return ok({ room, machines: room, encrypted });
   writeEncryption(db, given, 'encrypted');
   return ok({ room, machines: given, encrypted });
+}
+
+/**
+ * The same for a node that starts: while the homeserver is away, what it said before. A node that comes back from a crash must take its
+ * sessions over at once, not when the homeserver is back.
+ */
+export async function enterKnownRoom(
+  rooms: Rooms,
+  db: Db,
+  wanted: string,
+): Promise<Result<FleetRoom & { readonly remembered: boolean }, MatrixFailure>> {
+  const room = await enterRoom(rooms, db, wanted);
+  if (room.ok) {
+    rememberRoom(db, wanted, room.value);
+    return ok({ ...room.value, remembered: false });
+  }
+  const before = isPassing(room.error) ? readRememberedRoom(db, wanted) : null;
+  return before === null ? room : ok({ ...before, remembered: true });
 }

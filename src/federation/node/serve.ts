@@ -6,12 +6,15 @@ import { makePrivateDir } from '../../config/private-dir.ts';
 import type { NodeFacts } from '../../domain/fleet/facts.ts';
 import { connectHost } from '../../host/client.ts';
 import { readLockHolder, takeLock } from '../../host/lock.ts';
+import { listOpenWork } from '../../storage/node-work.ts';
 import { readDraining } from '../../storage/nodes.ts';
 import type { Db } from '../../storage/open.ts';
 import { watchCommits } from '../../storage/tail.ts';
 import { leastDiskMb, measureLoad } from '../detect/machine.ts';
 import { heartbeatContent } from '../heartbeat.ts';
 import { policyOf } from '../policy.ts';
+import { serveRemote } from '../remote/service.ts';
+import { pruneTravel } from '../travel/prune.ts';
 import { runNode, type NodeWords } from '../runner/run-node.ts';
 import { openSpeaker, type Self } from '../speaker.ts';
 import type { Courier } from '../travel/courier.ts';
@@ -76,6 +79,7 @@ async function serve(options: ServeNodeOptions): Promise<void> {
   };
   keepBridge();
   look();
+  prune(options).catch((error: unknown) => say(`what runs left behind stays: ${wordsOf(error)}`));
   const timers = [
     setInterval(keepBridge, bridgeLookMs),
     setInterval(() => {
@@ -86,6 +90,7 @@ async function serve(options: ServeNodeOptions): Promise<void> {
     }, detectEveryMs),
   ];
   const describe = (): NodeWords => wordsFor(options, facts);
+  const stop = new AbortController();
   const running = runNode({
     ...options,
     ...unseen,
@@ -100,13 +105,30 @@ async function serve(options: ServeNodeOptions): Promise<void> {
     describe,
     judge: judgeOrderOf(policyOf(config), self.identity.did),
   });
+  const answering = serveRemote({
+    ...options,
+    identity: self.identity,
+    policy: policyOf(config),
+    takesPasswords: config.nodePolicy.passwords,
+    signal: stop.signal,
+  });
   options.onReady?.();
   try {
     await running;
   } finally {
+    stop.abort();
+    await answering;
     for (const timer of timers) clearInterval(timer);
     guard(say, 'the last heartbeat', () => sayGoodbye(options, describe()));
   }
+}
+
+/** Runs end elsewhere, and nobody says so for sure: what was not touched for days is given back. */
+function prune({ home, db }: ServeNodeOptions): Promise<void> {
+  const open = new Set(listOpenWork(db).map(({ run }) => run));
+  const day = 24 * 3600_000;
+  const before = (days: number): number => Date.now() - days * day;
+  return pruneTravel({ home, isOpen: (run) => open.has(run), worktreesBefore: before(7), clonesBefore: before(30) });
 }
 
 function wordsFor({ home, db }: ServeNodeOptions, facts: NodeFacts): NodeWords {

@@ -39,15 +39,18 @@ export function renderTicket(ticket: Ticket): string {
 
 const text = v.pipe(v.string(), v.minLength(1), v.maxLength(1000));
 
+/** It is shown: no letter of it moves a cursor. */
+const shown = v.pipe(text, v.regex(/^[^\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+$/u));
+
 const wire = v.object({
   i: text,
   s: v.pipe(v.string(), v.regex(/^[A-Za-z0-9_-]{43}$/)),
   h: v.pipe(text, v.url()),
-  r: v.pipe(text, v.startsWith('!')),
-  n: text,
+  r: v.pipe(text, v.startsWith('!'), v.regex(/^\S+$/)),
+  n: shown,
   k: text,
-  u: v.pipe(text, v.startsWith('@')),
-  d: text,
+  u: v.pipe(text, v.startsWith('@'), v.regex(/^\S+$/)),
+  d: shown,
   e: v.pipe(v.number(), v.safeInteger()),
   a: v.optional(text),
   p: v.optional(text),

@@ -20,8 +20,11 @@ export interface GateOptions {
   readonly home: Home;
   /** Asked again from time to time: trust may be taken back while a channel is open. An error is told to the caller. */
   readonly mayStay: (caller: Caller) => Result<null, string>;
-  /** Whether a caller may see and act on the sessions of a run. Sessions of the home's own runs are nobody's business. */
-  readonly maySee: (caller: Caller, run: RunId) => boolean;
+  /**
+   * Whether others may see and act on the sessions of a run: of those that gave this node work. What was started in this home itself
+   * is nobody's business.
+   */
+  readonly maySee: (run: RunId) => boolean;
   /** Whether what a caller says of who gave an answer is believed: a coordinator hands on what people say in rooms. */
   readonly speaksForOthers: (caller: Caller) => boolean;
   /** Whether passwords may be given from elsewhere. */
@@ -47,6 +50,8 @@ export function serveCaller(options: GateOptions, channel: Channel, caller: Call
 /** Of a recording that is followed, not more than this comes at first when only its last lines are wanted. */
 const firstBytes = 256 * 1024;
 const checkMs = 3_000;
+const maxRequestBytes = 1024 * 1024;
+const maxWaiting = 64;
 /** Numbers of logs, out of the way of the host's attachments. */
 const firstLog = 0x8000_0000;
 
@@ -61,6 +66,7 @@ class Gate {
   #logs = 0;
   /** One request after the other: what is typed after an attach must not overtake it. */
   #turn: Promise<void> = Promise.resolve();
+  #waiting = 0;
 
   constructor(options: GateOptions, channel: Channel, caller: Caller) {
     this.#options = options;
@@ -69,7 +75,7 @@ class Gate {
   }
 
   open(): void {
-    const read = openFrameReader();
+    const read = openFrameReader(maxRequestBytes);
     this.#channel.on('data', (chunk: Buffer) => {
       try {
         for (const frame of read(chunk)) this.#take(frame);
@@ -108,12 +114,22 @@ class Gate {
     });
   }
 
+  /** More than some waiting requests are not read: the channel then holds the caller. */
   #inTurn(work: () => Promise<void>): void {
-    this.#turn = this.#turn.then(work).catch((error: unknown) => {
-      const detail = error instanceof Error ? error.message : String(error);
-      this.#options.say?.(`a request of ${this.#caller.userId} failed: ${detail}`);
-      this.#channel.endWith('the node could not do it');
-    });
+    this.#waiting += 1;
+    if (this.#waiting > maxWaiting) this.#channel.pause();
+    const done = (): void => {
+      this.#waiting -= 1;
+      if (this.#waiting <= maxWaiting && this.#channel.isPaused()) this.#channel.resume();
+    };
+    this.#turn = this.#turn
+      .then(work)
+      .finally(done)
+      .catch((error: unknown) => {
+        const detail = error instanceof Error ? error.message : String(error);
+        this.#options.say?.(`a request of ${this.#caller.userId} failed: ${detail}`);
+        this.#channel.endWith('the node could not do it');
+      });
   }
 
   #reply(id: number, reply: Reply): void {
@@ -186,8 +202,7 @@ class Gate {
   async #onSession(session: SessionId, use: (host: HostConnection) => Promise<Reply>): Promise<Reply> {
     const parts = parseSessionId(session);
     // the same words for what is not there and what is not theirs
-    if (!parts.ok || !this.#options.maySee(this.#caller, parts.value.run))
-      return err({ kind: 'unknown-session', session });
+    if (!parts.ok || !this.#options.maySee(parts.value.run)) return err({ kind: 'unknown-session', session });
     const host = await this.#hostOf(session);
     return host === null ? err({ kind: 'unknown-session', session }) : use(host);
   }
@@ -204,7 +219,7 @@ class Gate {
   async #list(): Promise<HostedSession[]> {
     const lists = await Promise.all((await this.#connect()).map((host) => host.request({ kind: 'list', run: null })));
     const all = lists.flatMap((list) => (list.ok && list.value.kind === 'sessions' ? list.value.sessions : []));
-    return all.filter(({ run }) => this.#options.maySee(this.#caller, run));
+    return all.filter(({ run }) => this.#options.maySee(run));
   }
 
   /** A host that comes after the channel was opened is found as well. */
@@ -280,8 +295,7 @@ class Gate {
   async #startLog(id: number, log: LogRequest): Promise<Reply | null> {
     const parts = parseSessionId(log.session);
     const { session } = log;
-    if (!parts.ok || !this.#options.maySee(this.#caller, parts.value.run))
-      return err({ kind: 'unknown-session', session });
+    if (!parts.ok || !this.#options.maySee(parts.value.run)) return err({ kind: 'unknown-session', session });
     const { run, task, attempt } = parts.value;
     const path = recordingPath(this.#options.home, run, task, attempt);
     const host = log.follow ? await this.#hostOf(session) : null;

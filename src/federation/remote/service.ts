@@ -4,7 +4,7 @@ import { describeRefusal, mayAnswer, type NodePolicy } from '../../domain/fleet/
 import type { RunId } from '../../domain/ids.ts';
 import { err, ok, type Result } from '../../domain/result.ts';
 import type { Db } from '../../storage/open.ts';
-import { readCoordinatorOf } from '../../storage/remote-sessions.ts';
+import { hasWorkOf } from '../../storage/remote-sessions.ts';
 import type { Identity } from '../identity.ts';
 import { checkTrust } from '../trust.ts';
 import { connectCarrier } from './carrier.ts';
@@ -42,6 +42,8 @@ export async function serveRemote(options: ServiceOptions): Promise<void> {
     }
     said = '';
     using open = carrier.value;
+    // It may have come while the bridge was waited for: then nobody would tell it any more.
+    if (signal.aborted) return;
     const judge = (caller: Caller): Result<null, string> => judgeCaller(options, caller);
     const gate = {
       home,
@@ -50,7 +52,7 @@ export async function serveRemote(options: ServiceOptions): Promise<void> {
       mayStay: judge,
       takesPasswords: () => options.takesPasswords,
       speaksForOthers: (caller: Caller) => isCoordinator(options, caller),
-      maySee: (caller: Caller, run: RunId) => maySee(options, caller, run),
+      maySee: (run: RunId) => hasWorkOf(options.db, run),
     };
     const line = new Line({
       carrier: open,
@@ -78,14 +80,4 @@ function judgeCaller(options: ServiceOptions, caller: Caller): Result<null, stri
   const coordinator = isCoordinator(options, caller);
   const allowed = mayAnswer(options.policy, { ...caller, coordinator });
   return allowed.ok ? ok(null) : err(describeRefusal(allowed.error));
-}
-
-/**
- * A coordinator sees the runs that it gave this node work of; others whom the policy names see all such runs. Runs that were started
- * in this home are seen by nobody.
- */
-function maySee({ db, policy }: ServiceOptions, { did, userId }: Caller, run: RunId): boolean {
-  const coordinator = readCoordinatorOf(db, run);
-  if (coordinator === null) return false;
-  return coordinator === did || policy.answersFrom.includes(userId) || policy.answersFrom.includes(did);
 }

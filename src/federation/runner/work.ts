@@ -14,6 +14,8 @@ export interface Work {
   /** Null: it lies in the media store and was not fetched yet. */
   order: TaskOrder | null;
   agents: Agents | null;
+  /** It is written down as asked for, and the host was not asked yet. */
+  isUnsent: boolean;
   /** Its files are being fetched, or what it left is being gathered. */
   isBusy: boolean;
   /** It was asked to end. */
@@ -40,6 +42,7 @@ export function openWork(row: WorkRow & { readonly place: OrderPlace }, since: n
     place,
     order: place.kind === 'here' ? place.order : null,
     agents: null,
+    isUnsent: false,
     isBusy: false,
     stop: null,
     isVoid: false,

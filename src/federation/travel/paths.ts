@@ -15,7 +15,16 @@ export function nodeWorktrees(home: Home): string {
  * not get another's files by naming it.
  */
 export function clonePath(home: Home, coordinator: string, repository: string): string {
-  return join(home.dir, 'node', 'clones', `${shortHash(`${coordinator} ${repository}`)}.git`);
+  return join(clonesDir(home), `${shortHash(`${coordinator} ${repository}`)}.git`);
+}
+
+/** The repository of a run that was taken over from another machine, on which it cannot be had as it was. */
+export function recoveredPath(home: Home, run: string, repository: string): string {
+  return join(home.dir, 'travel', 'repositories', run, `${shortHash(repository)}.git`);
+}
+
+export function clonesDir(home: Home): string {
+  return join(home.dir, 'node', 'clones');
 }
 
 /** What a coordinator has uploaded of a repository. */

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync, utimesSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Home } from '../../config/home.ts';
 import type { TravelError, WorkspaceSource } from '../../domain/fleet/travel.ts';
@@ -60,7 +60,7 @@ export function unpackWorkspace(options: UnpackOptions): Promise<Result<Unpacked
 const commitName = /^[0-9a-f]{40}([0-9a-f]{24})?$/;
 
 /** It comes from another machine: nothing of it may be taken for an option or lead out of the worktree. */
-function checkSource({ repository, prefix, start, published, layers }: WorkspaceSource): TravelError | null {
+export function checkSource({ repository, prefix, start, published, layers }: WorkspaceSource): TravelError | null {
   const commits = [start, ...(published === undefined ? [] : [published]), ...layers.map((one) => one.commit)];
   const required = layers.flatMap((one) => one.requires);
   const isFine =
@@ -73,7 +73,10 @@ function checkSource({ repository, prefix, start, published, layers }: Workspace
 }
 
 async function openClone(gitDir: string): Promise<Result<null, TravelError>> {
-  if (existsSync(`${gitDir}/HEAD`)) return ok(null);
+  if (existsSync(`${gitDir}/HEAD`)) {
+    utimesSync(gitDir, new Date(), new Date()); // one that is used is not given back
+    return ok(null);
+  }
   mkdirSync(dirname(gitDir), { recursive: true, mode: 0o700 });
   const made = await git(['init', '--quiet', '--bare', gitDir], { cwd: dirname(gitDir) });
   if (made.ok) return ok(null);

@@ -6,7 +6,7 @@ import { isObject, textOf, type Http, type JsonObject } from '../http.ts';
 import type { CryptoSync, DecryptedEvent, DeviceMessage, DeviceTargets, RoomCrypto, Rooms } from '../port.ts';
 import { openTurns } from '../turns.ts';
 import { sendCryptoRequests, sendOne } from './requests.ts';
-import { openPersistentIndexedDb, type PersistError } from './persist.ts';
+import { loadFakeIndexedDb, openPersistentIndexedDb, type PersistError } from './persist.ts';
 
 export interface CryptoOptions {
   readonly path: string;
@@ -31,7 +31,7 @@ const storeName = 'cis';
 export async function openCrypto(options: CryptoOptions): Promise<Result<OpenCrypto, PersistError>> {
   const persistent = await openPersistentIndexedDb(options.path);
   if (!persistent.ok) return persistent;
-  await provideIndexedDb(persistent.value.factory);
+  provideIndexedDb(persistent.value.factory);
   await wasm.initAsync();
   try {
     const handle = await wasm.StoreHandle.openWithKey(storeName, options.storeKey, quiet);
@@ -193,8 +193,8 @@ export function userId(text: string): wasm.UserId {
 }
 
 /** The library looks for IndexedDB among the globals, once, when a store is opened. */
-async function provideIndexedDb(factory: object): Promise<void> {
-  const fake = await import('fake-indexeddb');
+function provideIndexedDb(factory: object): void {
+  const fake = loadFakeIndexedDb();
   const globals = {
     IDBCursor: fake.IDBCursor,
     IDBCursorWithValue: fake.IDBCursorWithValue,

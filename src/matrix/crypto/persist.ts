@@ -1,8 +1,11 @@
 import { chmodSync, mkdirSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
 import { deserialize, serialize } from 'node:v8';
 import Database from 'better-sqlite3';
 import { err, ok, type Result } from '../../domain/result.ts';
+
+const require = createRequire(import.meta.url);
 
 /**
  * IndexedDB for the crypto store, which knows nothing else: fake-indexeddb in memory, and every transaction written through
@@ -28,7 +31,7 @@ export type PersistError =
 export async function openPersistentIndexedDb(path: string): Promise<Result<PersistentIndexedDb, PersistError>> {
   const file = openFile(path);
   if (!file.ok) return file;
-  const parts = await loadParts();
+  const parts = loadParts();
   const factory = new parts.Factory();
   try {
     await restore(factory, file.value);
@@ -304,16 +307,21 @@ interface FakeParts {
   readonly Transaction: { readonly prototype: FakeTransaction };
 }
 
-/** The package's exports have no types for these, or leave them out: they are loaded by their addresses. */
-async function loadParts(): Promise<FakeParts> {
-  const index = import.meta.resolve('fake-indexeddb');
-  const load = async (path: string): Promise<unknown> => {
-    const file = (await import(new URL(path, index).href)) as { readonly default: unknown };
-    return file.default;
+/** The package, always in the one of its two forms that `loadParts` reaches into: the other has classes of its own. */
+export function loadFakeIndexedDb(): typeof import('fake-indexeddb') {
+  return require('fake-indexeddb') as typeof import('fake-indexeddb');
+}
+
+/** The package's exports have no types for these, or leave them out: they are loaded by their paths. */
+function loadParts(): FakeParts {
+  const dir = dirname(require.resolve('fake-indexeddb'));
+  const load = (path: string): unknown => {
+    const file = require(join(dir, path)) as { readonly default?: unknown };
+    return file.default ?? file;
   };
   return {
-    Factory: (await load('./FDBFactory.js')) as FakeParts['Factory'],
-    Transaction: (await load('./FDBTransaction.js')) as FakeParts['Transaction'],
-    ObjectStore: (await load('./lib/ObjectStore.js')) as FakeParts['ObjectStore'],
+    Factory: load('FDBFactory.js') as FakeParts['Factory'],
+    Transaction: load('FDBTransaction.js') as FakeParts['Transaction'],
+    ObjectStore: load('lib/ObjectStore.js') as FakeParts['ObjectStore'],
   };
 }

@@ -4,6 +4,7 @@ import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { err, ok, type Result } from '../../domain/result.ts';
 import { describeFailure, type MatrixFailure } from '../failure.ts';
+import { giveWay } from '../give-way.ts';
 import { isObject, textOf } from '../http.ts';
 import { writePrivate, type Account } from '../secrets.ts';
 import { liftRateLimit, registerUser } from './admin.ts';
@@ -35,6 +36,7 @@ export async function bringUp(options: PrivateOptions): Promise<Result<PrivateHo
   options.say('starting the homeserver');
   const running = await startSynapse({ dir: options.dir, engine: engine.value });
   if (!running.ok) return err({ kind: 'failed', detail: running.error });
+  giveWay(running.value.pid);
   const users = readUsers(options.dir) ?? (await makeUsers(running.value, options));
   if ('failure' in users)
     return err({ kind: 'failed', detail: `an account could not be made: ${describeFailure(users.failure)}` });

@@ -1,69 +1,6 @@
+import { codingAgents } from '../coding-agents.ts';
 import { limitWords } from './generic.ts';
 import type { Rule } from '../rule.ts';
-
-/** Coding agents whose conversations are told apart from a plain program's output. */
-export const codingAgents = [
-  'claude',
-  'codex',
-  'opencode',
-  'gemini',
-  'qwen',
-  'kimi',
-  'aider',
-  'cursor',
-  'copilot',
-  'amp',
-  'goose',
-  'crush',
-  'droid',
-  'pi',
-  'plandex',
-  'cline',
-  'kilo',
-  'kiro',
-  'amazonq',
-  'auggie',
-  'grok',
-  'devin',
-  'antigravity',
-  'hermes',
-  'openhands',
-  'roo',
-  'continue',
-  'warp',
-  'iflow',
-  'codebuddy',
-] as const;
-
-/** Other names under which the programs run. */
-export const aliases: Readonly<Record<string, string>> = {
-  'claude-code': 'claude',
-  claudecode: 'claude',
-  'openai-codex': 'codex',
-  'open-code': 'opencode',
-  'gemini-cli': 'gemini',
-  'qwen-code': 'qwen',
-  'kimi-cli': 'kimi',
-  'kimi-code': 'kimi',
-  'cursor-agent': 'cursor',
-  'github-copilot': 'copilot',
-  'copilot-cli': 'copilot',
-  ghcs: 'copilot',
-  'pi-coding-agent': 'pi',
-  'pi-agent': 'pi',
-  'factory-droid': 'droid',
-  'cline-cli': 'cline',
-  'kilo-code': 'kilo',
-  'kiro-cli': 'kiro',
-  q: 'amazonq',
-  'amazon-q': 'amazonq',
-  'amp-code': 'amp',
-  sourcegraph: 'amp',
-  pdx: 'plandex',
-  agy: 'antigravity',
-  'grok-build': 'grok',
-  'goose-cli': 'goose',
-};
 
 const notAgain = [
   /approaching|\bleft\b|remaining|\b\d+% |will (?:automatically )?retry|retrying|attempt \d|auto-?retry/iu,
@@ -71,11 +8,17 @@ const notAgain = [
   /^[⏺●•✦◆]\s.*\b(?:when|if|whenever|because|so that|handles?|returns?|answers?|should|would (?:you|be)|added|fixed)\b/iu,
 ] as const;
 
+/** A message of the agent's, or the end of a turn: what the program said above it is past. */
+const answered = [
+  /^(?:[●⏺✦◆]|•)\s+(?!.{0,80}(?:limit|quota|\/login|api key|credit|usage|429|401|403|auth))\S/iu,
+] as const;
+
 /** Said by the program itself, at the start of a row, not in the middle of somebody's sentence. */
-const START = String.raw`^\s*(?:[⎿■⚠✗✘×❌●⏺•✕ℹ!│┃]\s*){0,2}(?:\[?(?:api )?error\]?:?\s*|warning:?\s*|sorry,? ?|oops,? ?|\w+:\s*)?(?:\(?\d{3}\)?:?\s*)?`;
+const START = String.raw`^[^\p{L}\p{N}]{0,8}(?:\d{1,2}: )?(?:\[?(?:api )?error\]?:?\s*|warning:?\s*|sorry,? ?|oops,? ?|\w+:\s*)?(?:\(?\d{3}\)?:?\s*)?`;
 const said = (words: string): RegExp => new RegExp(START + words, 'iu');
 
-export const agentNames: ReadonlySet<string> = new Set([...codingAgents, ...Object.keys(aliases)]);
+/** The rule that tells a turn that a person ended. */
+export const refusedTurn = 'turn-refused';
 
 export const agentRules: readonly Rule[] = [
   {
@@ -103,16 +46,19 @@ export const agentRules: readonly Rule[] = [
         String.raw`(?:claude(?: ai| code)?|codex|your|the|this|current|chatgpt|gemini|qwen|kimi|copilot|opus|sonnet|daily|weekly|monthly|session|\d+-hour|usage|rate|free|premium|plan|oauth|api|model|request|message|quota|credit|token)[\w -]{0,40}(?:limit|quota|cap)\b[\w -]{0,24}(?:reached|hit|exceeded|exhausted|will reset|resets)`,
       ),
       said(
-        String.raw`(?:you've|you have|you) (?:already )?(?:hit|reached|exceeded|exhausted|used up|used all|run out)\b.{0,50}(?:limits?|quota|credits?|usage|allowance|messages|tokens|requests|capacity)`,
+        String.raw`(?:you've|you have|you|your (?:team|organization|account|workspace) has) (?:already )?(?:hit|reached|exceeded|exhausted|used up|used all|run out)\b.{0,50}(?:limits?|quota|credits?|usage|allowance|messages|tokens|requests|capacity)`,
       ),
+      said(String.raw`(?:free |daily |weekly |monthly )?usage (?:exceeded|exhausted|used up)\b`),
       said(
         String.raw`(?:you're |you are )?out of (?:extra |free )?(?:usage|credits?|tokens|messages|quota|requests)\b`,
       ),
       said(
         String.raw`(?:your )?(?:credit balance|balance|insufficient (?:credit|quota|balance|funds)|insufficient_quota|too many requests|rate[- ]?limit|resource[_ ]exhausted|quota exceeded|payment required)`,
       ),
+      /^[^\p{L}]{0,8}(?:api )?[\w.]{0,30}(?:error|exception)\b(?: code)?[\])]?\s?[:(-].{0,200}\b(?:rate[_ -]?limit|quota|429|credits?|billing|insufficient_|resource_exhausted)/iu,
       /^(?:[⎿■⚠✗✘×❌✕!]\s*|.{0,4}\[?(?:api )?error:?\s*)(?:[a-z]+[,:]? ){0,6}\(?(?:429|402)\b.{0,80}(?:quota|rate|limit|exhausted|too many|credit)/iu,
     ],
+    below: answered,
     except: notAgain,
   },
   {
@@ -125,6 +71,7 @@ export const agentRules: readonly Rule[] = [
     without: ['working'],
     all: [/\b(?:resets?|try again|upgrade|available again|will reset|wait until|purchase|\/upgrade|billing)\b/iu],
     any: limitWords,
+    below: answered,
     except: notAgain,
   },
   {
@@ -147,7 +94,11 @@ export const agentRules: readonly Rule[] = [
         String.raw`(?:your )?(?:oauth token|session|access token|refresh token|login|api key|authentication|token)\b.{0,20} (?:has )?(?:expired|been revoked|was revoked|failed|required|is invalid|is missing|could not be refreshed|not found|not set)`,
       ),
       said(String.raw`(?:[a-z]+ ){0,3}\(?(?:401|403)\b.{0,80}(?:auth|api key|unauthorized|forbidden|token|credential)`),
+      said(String.raw`(?:unauthorized|forbidden|not authenticated|unauthenticated)\b`),
+      /\brun [\x60'"]?[\w-]{2,20} (?:auth )?login\b/iu,
+      /^[^\p{L}]{0,8}(?:api )?[\w.]{0,30}(?:error|exception)\b(?: code)?[\])]?\s?[:(-].{0,200}\b(?:401|unauthorized|authentication|invalid_api_key|api[_ -]key)/iu,
       said(String.raw`please (?:log|sign) ?in\b`),
+      said(String.raw`(?:missing|unset|no) (?:required )?environment variable:? .{0,3}\w*(?:KEY|TOKEN)\b`),
       said(
         String.raw`(?:[\w:]+ ){0,4}(?:authentication_error|401 unauthorized|failed to authenticate|authentication failed|you must be logged in|login required)\b`,
       ),
@@ -155,6 +106,7 @@ export const agentRules: readonly Rule[] = [
       /\bmodel: +(?:not set|none)\b/iu,
       /\b(?:LLM not set|no (?:models?|provider|llm) (?:configured|available|set)|no api key)\b.{0,80}(?:\/login|\/connect|login|auth|configure|set)/iu,
     ],
+    below: answered,
     except: [/login succe|logged in as|successfully|retrying|welcome back/iu],
   },
   {
@@ -232,6 +184,19 @@ export const agentRules: readonly Rule[] = [
     all: [/enter to (?:select|confirm|submit)/iu, /esc to (?:cancel|exit|go back)/iu],
   },
   {
+    // The left edge of a box whose right one was cut off.
+    id: 'agent-asks-boxed',
+    agents: codingAgents,
+    state: 'blocked',
+    kind: 'approval',
+    priority: 913,
+    region: 'last-3',
+    any: [
+      /^[│┃]\s*do you want (?:to|me to) (?:run|proceed|continue|make|create|allow|use|execute|apply|edit|fetch)\b.{0,120}\?/iu,
+      /^[│┃]?\s*let cline use this tool\?/iu,
+    ],
+  },
+  {
     id: 'codex-approval',
     agents: ['codex'],
     state: 'blocked',
@@ -255,6 +220,15 @@ export const agentRules: readonly Rule[] = [
     priority: 914,
     region: 'last-4',
     any: ['enter to submit answer', 'enter to submit all', 'enter to submit'],
+  },
+  {
+    id: 'codex-confirm-with',
+    agents: ['codex'],
+    state: 'blocked',
+    kind: 'approval',
+    priority: 913,
+    region: 'last-2',
+    any: [/confirm with .{1,60}enter/iu],
   },
   {
     id: 'codex-press-enter',
@@ -380,6 +354,7 @@ export const agentRules: readonly Rule[] = [
     kind: 'approval',
     priority: 915,
     region: 'last-12',
+    below: [/^>\s\S/u, /^[●✓]\s/u],
     any: [
       'requires approval',
       'allow this action?',
@@ -514,6 +489,22 @@ export const agentRules: readonly Rule[] = [
     any: [/^\s*\(\s*(?:\d+[hms] ?)+· .{0,20}tokens/iu],
   },
   {
+    // A turn that a person ended, by a refusal or a key: no answer came of it.
+    id: refusedTurn,
+    agents: codingAgents,
+    state: 'idle',
+    priority: 325,
+    region: 'last-12',
+    shape: ['input-line'],
+    without: ['working', 'dialog'],
+    any: [
+      /\binterrupted\b.{0,60}(?:what should|instead|by (?:the )?user|feedback|tell the model)/iu,
+      /^(?:[✗✘×✕ℹ⎿■●•-]\s*)?(?:you |user |the user |request |operation |tool (?:call|use) )(?:was )?(?:rejected|declined|denied|cancell?ed|aborted)\b/iu,
+      /^[-✗✘×✕]\s+(?:Shell|WriteFile|Edit|Bash)\b/u,
+    ],
+    below: [/^(?:[●⏺✦◆▣]|•\s(?!Exited\b))\s*\S/u],
+  },
+  {
     id: 'claude-done',
     agents: ['claude'],
     state: 'done',
@@ -539,6 +530,7 @@ export const agentRules: readonly Rule[] = [
     region: 'last-4',
     any: ['ctrl+p commands', 'ctrl+x', 'tab switch agent', 'tab agents'],
     without: ['working', 'dialog'],
+    endsTurn: true,
   },
   {
     id: 'gemini-done',

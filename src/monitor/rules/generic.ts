@@ -178,6 +178,15 @@ export const genericRules: readonly Rule[] = [
       /^\[(?:main|diff|log|tree|blob|blame|status|stage|refs|help|stash|grep)\] .{0,120}(?:\d+ of \d+|\d+%)/u,
     ],
   },
+  {
+    // fzf and its like: how many fit, and the words that are looked for.
+    id: 'filter',
+    state: 'blocked',
+    kind: 'menu',
+    priority: 927,
+    region: 'last-2',
+    all: [/^\d+\/\d+(?: \(\d+\))?[\s─-]*$/u, /^(?:>|❯|▌)(?: .*)?$/u],
+  },
   { id: 'repl', state: 'blocked', kind: 'question', priority: 930, shape: ['repl'] },
   {
     id: 'title-action-required',
@@ -205,7 +214,9 @@ export const genericRules: readonly Rule[] = [
     kind: 'menu',
     priority: 912,
     region: 'foot',
-    all: [/\(?(?:use enter to select|press enter to submit|use arrow keys|use ↑\/?↓)/iu],
+    all: [
+      /\(?(?:use enter to select|press enter to submit|use arrow keys|use ↑\/?↓|\[(?:↑↓|use arrows)\b[^\]]{0,80}\]|\[↑↓ )/iu,
+    ],
     without: ['input-line'],
   },
   { id: 'press-r', state: 'blocked', kind: 'question', priority: 911, region: 'last-3', all: [/^\s*press r to \w+/iu] },
@@ -221,8 +232,9 @@ export const genericRules: readonly Rule[] = [
       /\bwaiting for (?:\w+ ){0,3}(?:auth\w*|log ?in|sign-?in|browser|approval in)/iu,
       /\b(?:open|visit|go to) .{0,60}(?:to|and) (?:\w+ ){0,3}(?:log ?in|sign ?in|authenticate|authorize|login)/iu,
       /\b(?:log ?in|sign ?in|authenticate|authorize)\b.{0,60}\b(?:open|visit|go to|browser|following|at)\b/iu,
-      /\bif the browser (?:did|does|has)n'?t? (?:not )?open/iu,
+      /\bif (?:the|your) browser (?:did|does|has)n'?t? (?:not )?open/iu,
       /\bfinish signing in\b/iu,
+      /https?:\/\/\S*(?:\/oauth2?\/|\/device\b|\/authorize\b|cli-auth|cli-login|login\/cli|auth\/cli|cli\/auth)/iu,
     ],
     not: [
       /\b(?:logged|signed) in as\b|login succe|successfully (?:logged|signed|authenticated)|authentication succe|server (?:running|listening|started)|listening on/iu,
@@ -234,7 +246,22 @@ export const genericRules: readonly Rule[] = [
     kind: 'login',
     priority: 918,
     region: 'last-8',
-    any: [/\bwaiting for (?:auth(?:entication|orization)?|log ?in|sign-?in)\b.{0,60}(?:…|\.\.\.|\()/iu],
+    any: [
+      /\bwaiting for (?:\w+ )?(?:auth(?:entication|orization)?|log ?in|sign-?in)\b.{0,60}(?:…|\.\.\.|\()/iu,
+      /\bpress any key to (?:log|sign) ?in\b/iu,
+    ],
+  },
+  {
+    id: 'approval-words',
+    state: 'blocked',
+    kind: 'approval',
+    priority: 911,
+    region: 'last-4',
+    without: ['working', 'input-line'],
+    all: [
+      /\b(?:needs?|requires?|awaiting|waiting for) (?:your |user )?(?:approval|permission|confirmation)\b/iu,
+      /(?:^|\s)\[?y(?:es)?\]?[ :=]+\w+.{0,8}[·|,/]\s*\[?n(?:o)?\]?[ :=]+\w/iu,
+    ],
   },
   { id: 'press-key', state: 'blocked', kind: 'question', priority: 910, shape: ['key'] },
   {
@@ -257,5 +284,5 @@ export const genericRules: readonly Rule[] = [
   },
   { id: 'input', state: 'blocked', kind: 'question', priority: 500, strength: 'weak', shape: ['input'] },
   { id: 'shell-prompt', state: 'idle', priority: 300, shape: ['shell'] },
-  { id: 'input-line', state: 'idle', priority: 290, shape: ['input-line'] },
+  { id: 'input-line', state: 'idle', priority: 290, shape: ['input-line'], endsTurn: true },
 ];

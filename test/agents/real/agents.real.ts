@@ -81,7 +81,7 @@ for (const one of cases.filter(({ agent }) => only === undefined || only === age
     };
 
     const expectInTime = ({ delayMs }: AskedTask, what: string, hooked: boolean): void => {
-      if (delays !== undefined) appendFileSync(delays, `${JSON.stringify({ agent, what, delayMs })}\n`);
+      if (delays !== undefined) appendFileSync(delays, `${JSON.stringify({ agent, what, hooked, delayMs })}\n`);
       expect(delayMs).toBeLessThan(hooked ? 1_000 : 2_000);
     };
 

@@ -23,7 +23,15 @@ const open: NodePolicy = {
 };
 
 function command(text: string, more: Partial<PolicyQuestion> = {}, shell = 'sh'): PolicyQuestion {
-  return { action: { kind: 'command', command: text, shell }, agent: null, rollback: [], env: {}, dir: null, ...more };
+  return {
+    action: { kind: 'command', command: text, shell },
+    agent: null,
+    rollback: [],
+    env: {},
+    dir: null,
+    answersOf: null,
+    ...more,
+  };
 }
 
 function agent(config: Extract<Action, { kind: 'agent' }>['config'] = {}): PolicyQuestion {
@@ -139,6 +147,13 @@ describe('a node with a policy', () => {
     );
     expect(ask({ permissionModes: ['plan'] }, agent({ permissionMode: 'plan' }))).toBeNull();
     expect(ask({ permissionModes: ['plan'] }, agent())).toBeNull();
+  });
+
+  test('takes answers that come with a task from those it names', () => {
+    const ahead = command('make', { answersOf: didOf('A') });
+    expect(ask({}, ahead)).toBeNull();
+    expect(ask({ answersFrom: [] }, ahead)).toContain('answer: this node takes no answers with the task');
+    expect(ask({ answersFrom: [didOf('A')] }, ahead)).toBeNull();
   });
 
   test('takes answers from those it names', () => {

@@ -100,7 +100,7 @@ export const scenarios: readonly Scenario[] = [
       const skew = random.next() < 0.5 ? skewMs : -skewMs;
       const variables = {
         NODE_OPTIONS: `--import=file://${fixture('skewed-clock.mjs')}`,
-        SKEW_MS: String(skew),
+        CIS_TEST_SKEW_MS: String(skew),
       };
       return Promise.resolve({
         world: {
