@@ -9,6 +9,7 @@ import { openIdentity } from '../../src/federation/identity.ts';
 import { readLockHolder } from '../../src/host/lock.ts';
 import { defaultRateLimit } from '../../src/matrix/bucket.ts';
 import { openHttp, type JsonObject } from '../../src/matrix/http.ts';
+import type { Rooms } from '../../src/matrix/port.ts';
 import { openRooms } from '../../src/matrix/rooms.ts';
 import { matrixFiles, readAccount, writeAccount, type Account } from '../../src/matrix/secrets.ts';
 import { writeDevice } from '../../src/storage/device.ts';
@@ -62,10 +63,16 @@ export interface FleetWorldOptions {
   readonly encrypted?: boolean;
   /** More lines of `config.toml` of each node. */
   readonly nodeConfig?: (index: number) => string;
+  /** More lines of every `config.toml`. */
+  readonly config?: string;
   /** Shared between worlds; else one is started and ended with this one. */
   readonly server?: TestHomeserver;
   readonly serverConfig?: JsonObject;
   readonly env?: Readonly<Record<string, string>>;
+  /** Where a member reaches the homeserver, when not directly. */
+  readonly reach?: (name: string) => string | undefined;
+  /** Called with each new home before anything is in it. */
+  readonly prepare?: (name: string, world: World) => void;
 }
 
 let worlds = 0;
@@ -83,8 +90,9 @@ export async function openFleetWorld(options: FleetWorldOptions = {}): Promise<F
   const openMember = async (name: string, config: string): Promise<Member> => {
     const world = stack.use(openWorld());
     Object.assign(world.env, { CIS_DAG_MATRIX_BROADCAST_INTERVAL_MS: '200', ...options.env });
-    const { userId } = await signIn(world, server, `${prefix}-${name}`, limited);
-    writeFileSync(join(world.home.dir, 'config.toml'), `[node]\nname = "${name}"\n${config}`);
+    options.prepare?.(name, world);
+    const { userId } = await signIn(world, server, `${prefix}-${name}`, limited, options.reach?.(name));
+    writeFileSync(join(world.home.dir, 'config.toml'), `[node]\nname = "${name}"\n${config}\n${options.config ?? ''}`);
     const member = { world, name, did: openIdentity(world.home).did, userId };
     for (const other of members) {
       trust(member, other);
@@ -137,9 +145,22 @@ export async function openFleetWorld(options: FleetWorldOptions = {}): Promise<F
   };
 }
 
+/** The homeserver as a home's account sees it. */
+export function roomsOf({ home }: World): Rooms {
+  const account = must(readAccount(matrixFiles(home.dir)));
+  if (account === null) throw new Error('not logged in');
+  return openRooms(openHttp(account.homeserver, account.accessToken));
+}
+
 /** As after `cis matrix login`, which a homeserver lets one address do only so often. */
-async function signIn(world: World, server: TestHomeserver, name: string, limited: boolean): Promise<Account> {
-  const account = await server.user(name, { limited });
+async function signIn(
+  world: World,
+  server: TestHomeserver,
+  name: string,
+  limited: boolean,
+  homeserver: string = server.url,
+): Promise<Account> {
+  const account = { ...(await server.user(name, { limited })), homeserver };
   const files = matrixFiles(world.home.dir);
   writeAccount(files, account);
   const db = openDb(world);
