@@ -138,7 +138,7 @@ test('of a session in a room it is said on which node it runs, whichever spoke l
     status('b', 'running', { node: 'attic' }),
   ]).runs();
   const actions = openRoomActions(null as never, () => ({ run: () => run }) as never);
-  const said = await actions.readHistory('r:a' as SessionId);
+  const said = actions.readHistory('r:a' as SessionId);
   expect(said).toContain('It runs on shed; its output stays there: cis dag logs r:a');
 });
 
