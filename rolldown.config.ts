@@ -95,7 +95,8 @@ const commandLine = defineConfig({
           name: roomOf,
           minShareCount: 4,
           entriesAware: false,
-          test: (id) => !matrix.test(id) && !id.includes('/src/cli/'),
+          // Whether there are other nodes is asked by every command that looks at sessions; the rest of that room is for those who have some.
+          test: (id) => !matrix.test(id) && !/\/src\/(?:cli\/|federation\/in-fleet)/.test(id),
           priority: 1,
         },
       ],

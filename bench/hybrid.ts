@@ -142,8 +142,10 @@ function questionsIn(place: World, run: string): Asked[] {
 
 const asksFor =
   (task: string) =>
-  ({ content }: JsonObject): boolean =>
-    memberOf(memberOf({ content }, 'content'), 'cis.question')['task_id'] === task;
+  ({ content }: JsonObject): boolean => {
+    const { questions } = memberOf(memberOf({ content }, 'content'), 'cis.question');
+    return Array.isArray(questions) && questions.some((one: JsonObject) => one['task_id'] === task);
+  };
 
 function replyTo(event: JsonObject, body: string): JsonObject {
   const relation = { 'm.in_reply_to': { event_id: textOf(event['event_id'], '') } };

@@ -155,10 +155,12 @@ function followAsPerson(person: TestDevice, room: string) {
   const following = person.transport.follow(
     (batch) => {
       for (const { content, eventId } of batch.events) {
-        const { task_id: task } = (content['cis.question'] ?? {}) as { task_id?: string };
-        if (task === undefined || asked.has(task)) continue;
-        asked.set(task, eventId);
-        waiting.get(task)?.();
+        const { questions = [] } = (content['cis.question'] ?? {}) as { questions?: { task_id: string }[] };
+        for (const { task_id: task } of questions) {
+          if (asked.has(task)) continue;
+          asked.set(task, eventId);
+          waiting.get(task)?.();
+        }
       }
     },
     { signal: stop.signal },

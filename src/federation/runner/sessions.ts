@@ -122,7 +122,11 @@ export class Sessions {
         work.isUnsent = false;
         this.#follow(work.grant.run);
         const reply = await this.#host?.request({ kind: 'spawn', spawn: spawn.value });
-        if (reply === undefined || reply.ok) return;
+        if (reply === undefined) return;
+        if (reply.ok) {
+          if (work.stop !== null) this.#kill(work, work.stop); // told to end before its host knew it
+          return;
+        }
         const { error } = reply;
         if (error.kind === 'session-exists' || error.kind === 'disconnected' || error.kind === 'stopping') return;
         const reason =
@@ -220,7 +224,11 @@ export class Sessions {
       return;
     }
     if (known.some(({ event }) => event.kind === 'ended')) return; // told by the journal we follow
-    if (known.length === 0) return this.#bench.move(work, { kind: 'held' }); // it certainly did not start
+    if (known.length === 0) {
+      // It certainly did not start.
+      if (work.stop !== null) return this.#bench.endAs(work, { kind: 'killed', by: work.stop, signal: 'SIGTERM' });
+      return this.#bench.move(work, { kind: 'held' });
+    }
     this.#bench.endAs(work, { kind: 'lost' }, { errorClass: 'infra', reason: 'the host of the node died' });
   }
 
