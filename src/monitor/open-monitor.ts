@@ -53,6 +53,8 @@ const betweenLooksMs = 250;
 /** One turn of the event loop looks at screens for at most this long. */
 const turnMs = 5;
 
+type Look = Extract<Evidence, { kind: 'look' }>;
+
 interface Watched {
   state: VerdictState;
   outputAt: number;
@@ -60,6 +62,8 @@ interface Watched {
   dueAt: number;
   /** Output came since the last look. */
   dirty: boolean;
+  /** What the last look saw, while it still holds: a folded screen costs milliseconds to read again, for as many as are silent at once. */
+  seen: Pick<Look, 'screen' | 'screenId' | 'isAgent'> | null;
   asking: boolean;
 }
 
@@ -104,13 +108,10 @@ export function openMonitor<Id>(ports: MonitorPorts<Id>): Monitor<Id> {
     watched.dueAt = Infinity;
     watched.lookedAt = clock.now();
     watched.dirty = false;
-    const input = ports.readScreen(id);
-    const now = clock.now();
-    const quietMs = now - watched.outputAt;
-    const screen = judgeScreen(input, now, ports.rulesOf?.(id) ?? rules);
-    const screenId = createHash('sha1').update(input.lines.join('\n')).digest('base64');
-    const isAgent = input.agent !== undefined && input.agent !== 'generic';
-    const look: Evidence = { kind: 'look', screen, quietMs, kernel: null, screenId, isAgent };
+    watched.seen ??= judge(id);
+    const { screen } = watched.seen;
+    const quietMs = clock.now() - watched.outputAt;
+    const look: Look = { kind: 'look', ...watched.seen, quietMs, kernel: null };
     const uncertain = screen.state === 'unknown' || (screen.state === 'blocked' && screen.strength === 'weak');
     if (ports.readKernel === undefined || !uncertain || quietMs < weakQuietMs || watched.asking) {
       feed(id, watched, look);
@@ -124,8 +125,17 @@ export function openMonitor<Id>(ports: MonitorPorts<Id>): Monitor<Id> {
     );
   }
 
+  function judge(id: Id): NonNullable<Watched['seen']> {
+    const input = ports.readScreen(id);
+    return {
+      screen: judgeScreen(input, clock.now(), ports.rulesOf?.(id) ?? rules),
+      screenId: createHash('sha1').update(input.lines.join('\n')).digest('base64'),
+      isAgent: input.agent !== undefined && input.agent !== 'generic',
+    };
+  }
+
   /** The kernel was asked about a screen; if that has moved on, the answer is about nothing. */
-  function settle(id: Id, watched: Watched, look: Evidence, seen: number): void {
+  function settle(id: Id, watched: Watched, look: Look, seen: number): void {
     watched.asking = false;
     if (sessions.get(id) === watched && watched.outputAt === seen) feed(id, watched, look);
   }
@@ -153,6 +163,7 @@ export function openMonitor<Id>(ports: MonitorPorts<Id>): Monitor<Id> {
         lookedAt: -Infinity,
         dueAt: Infinity,
         dirty: false,
+        seen: null,
         asking: false,
       });
     },
@@ -160,6 +171,7 @@ export function openMonitor<Id>(ports: MonitorPorts<Id>): Monitor<Id> {
       const watched = sessions.get(session);
       if (watched === undefined) return;
       watched.outputAt = clock.now();
+      watched.seen = null;
       if (watched.dirty) return;
       watched.dirty = true;
       plan(watched, Math.max(watched.outputAt + quietAfterMs, watched.lookedAt + betweenLooksMs));

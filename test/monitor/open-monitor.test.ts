@@ -53,6 +53,18 @@ describe('the monitor', () => {
     expect(told[0]?.at).toBeLessThanOrEqual(1_250);
   });
 
+  test('reads a screen that stays as it is once, however long it is silent, and again when it moves', () => {
+    const { clock, monitor, told, looks, show } = rig();
+    monitor.add('silent');
+    show('silent', ['compiling']);
+    clock.advanceTo(300_000);
+    expect(told.at(-1)?.verdict.kind).toBe('stalled');
+    expect(looks.get('silent')).toBe(1);
+    show('silent', asking);
+    clock.advanceTo(301_000);
+    expect(told.at(-1)?.verdict.kind).toBe('blocked');
+  });
+
   test('looks at a screen that keeps changing at most four times a second', () => {
     const { clock, monitor, looks, show } = rig();
     monitor.add('flood');
