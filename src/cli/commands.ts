@@ -153,6 +153,11 @@ export const commands: readonly CommandEntry[] = [
     summary: 'what a screen is judged to be, and by which rule',
     load: () => import('./agents/test.ts'),
   },
+  {
+    path: 'agents replay',
+    summary: 'judge a recording by the rules of now, beside what was decided then',
+    load: () => import('./agents/replay.ts'),
+  },
   { path: 'node id', summary: 'the key of this node', load: () => import('./node/id.ts') },
   {
     path: 'node detect',

@@ -1,13 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import type { Command } from 'commander';
-import { openRuleBook, judgeScreen, type Judgement, type RuleBook } from '../../monitor/judge.ts';
+import { judgeScreen, type RuleBook } from '../../monitor/judge.ts';
 import { judgeLine, renderJudgement } from '../../monitor/judge-line.ts';
-import { parseRules } from '../../monitor/parse-rules.ts';
 import { readCastScreen, readInput, type GivenScreen } from '../../monitor/read-input.ts';
-import type { Rule } from '../../monitor/rule.ts';
 import { print, printJson, readConfig } from '../context.ts';
 import { CommandError } from '../exit.ts';
+import { describeJudgement, openRules } from './judged.ts';
 
 interface Options {
   readonly agent?: string;
@@ -30,7 +29,7 @@ export function command(into: Command): Command {
     )
     .option('--json', 'print JSON')
     .action(async (screens: string[], options: Options) => {
-      const rules = await openRules();
+      const rules = openRules((await readConfig()).config.agents);
       if (options.jsonl) return judgeStdin(rules);
       if (screens.length === 0)
         throw new CommandError('usage', 'no screen given', [
@@ -43,24 +42,11 @@ export function command(into: Command): Command {
       }));
       if (options.json)
         printJson({ screens: judged.map(({ path, judgement }) => ({ screen: path, ...renderJudgement(judgement) })) });
-      else print(judged.flatMap(({ path, judgement }) => [path, ...describe(judgement).map((line) => `  ${line}`)]));
+      else
+        print(
+          judged.flatMap(({ path, judgement }) => [path, ...describeJudgement(judgement).map((line) => `  ${line}`)]),
+        );
     });
-}
-
-/** The rules of cis with the user's on top. */
-async function openRules(): Promise<RuleBook> {
-  const { config } = await readConfig();
-  const own: Rule[] = [];
-  const problems: string[] = [];
-  for (const [agent, table] of Object.entries(config.agents)) {
-    if (table['rules'] === undefined) continue;
-    const parsed = parseRules(agent, table['rules']);
-    if (parsed.ok) own.push(...parsed.value);
-    else problems.push(...parsed.error);
-  }
-  const [first, ...rest] = problems;
-  if (first !== undefined) throw new CommandError('usage', first, rest);
-  return openRuleBook(own);
 }
 
 async function judgeStdin(rules: RuleBook): Promise<void> {
@@ -85,22 +71,4 @@ function givenAt(path: string, options: Options): GivenScreen {
     ...(options.agent === undefined ? {} : { agent: options.agent }),
     ...(options.title === undefined ? {} : { title: options.title }),
   };
-}
-
-function describe(judgement: Judgement): string[] {
-  const seen = judgement.evidence === '' ? [] : [`saw       ${judgement.evidence.trim()}`];
-  if (judgement.state !== 'blocked') return [judgement.state, `rule      ${judgement.rule}`, ...seen];
-  const { kind, question, choices, selected, command, until, strength } = judgement;
-  return [
-    `blocked (${kind}${strength === 'weak' ? ', after two seconds of quiet' : ''})`,
-    ...(question === '' ? [] : [`asks      ${question}`]),
-    ...(command === undefined ? [] : [`command   ${command}`]),
-    ...choices.map(
-      (choice, index) =>
-        `${index === 0 ? 'choices ' : '        '}${index === selected ? ' >' : '  '} ${choice.key === undefined ? '' : `${choice.key}  `}${choice.label}`,
-    ),
-    ...(until === undefined ? [] : [`until     ${new Date(until).toISOString()}`]),
-    `rule      ${judgement.rule}`,
-    ...seen,
-  ];
 }
