@@ -2,6 +2,7 @@ import type { Answer, AnswerSource } from '../domain/block.ts';
 import type { Result } from '../domain/result.ts';
 import {
   listOpenQuestions,
+  failedVerdict,
   findQuestions,
   findRunOfCard,
   hadVerdict,
@@ -20,6 +21,7 @@ import { parseGroupReaction, parseGroupReply } from './parse-group.ts';
 import { parseReaction, parseReply } from './parse-reply.ts';
 import type { Question } from './question.ts';
 import type { Said } from './receive.ts';
+import { oneLine } from './text.ts';
 
 export interface AnswersOptions extends CommandOptions {
   /** Whether somebody may answer in a room; null: the homeserver cannot say now. */
@@ -55,7 +57,7 @@ export function openAnswers(options: AnswersOptions): Answers {
       const key = groupOf(options, row);
       if (doing.has(row.eventId) || groups.has(key)) continue;
       groups.add(key);
-      const done = take(options, row).finally(() => {
+      const done = takeSafely(options, row).finally(() => {
         doing.delete(row.eventId);
         groups.delete(key);
       });
@@ -85,6 +87,17 @@ function groupOf({ db }: AnswersOptions, row: InboxRow): string {
 
 function targetOf(said: Said): string | null {
   return said.kind === 'reaction' ? said.target : (said.target ?? said.thread);
+}
+
+/** What one message trips over ends neither the bridge now nor every one after it: it is marked, said, and the next one is taken. */
+async function takeSafely(options: AnswersOptions, row: InboxRow): Promise<boolean> {
+  try {
+    return await take(options, row);
+  } catch (error) {
+    const words = oneLine(error instanceof Error ? error.message : String(error), 300);
+    const message = plainMessage(`Not taken, because something here failed: ${words}`);
+    return decide(options, row, `${failedVerdict}${words}`, message);
+  }
 }
 
 /** False: nothing could be decided now; it is looked at again. */

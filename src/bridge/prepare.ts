@@ -4,6 +4,7 @@ import type { RunSettings } from '../domain/run.ts';
 import { describeFailure, isPassing, type MatrixFailure } from '../matrix/failure.ts';
 import { guardedTypes } from '../matrix/guarded.ts';
 import type { PowerLevels, RoomListing, Rooms, RoomTransport } from '../matrix/port.ts';
+import { answerLevel } from '../matrix/raise-level.ts';
 import { readEncryption, writeEncryption } from '../storage/device.ts';
 import type { Db } from '../storage/open.ts';
 import { dagText, needsMedia } from './machine.ts';
@@ -120,7 +121,7 @@ const mostMentioned = 20;
 
 /** The config's list decides; without one, the room's power level 50. */
 export function mayAnswer(user: string, acceptFrom: readonly string[], levelOf: (user: string) => number): boolean {
-  return acceptFrom.length > 0 ? acceptFrom.includes(user) : levelOf(user) >= 50;
+  return acceptFrom.length > 0 ? acceptFrom.includes(user) : levelOf(user) >= answerLevel;
 }
 
 async function findMachineRoom(

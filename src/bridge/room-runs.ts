@@ -40,7 +40,10 @@ export interface RoomQuestion {
   readonly since: number;
 }
 
-/** Runs and questions of a room, from its events in their order. Whoever announced a run is the only one who is believed about it. */
+/**
+ * Runs and questions of a room, from its events in their order. Whoever announced a run is the only one who is believed about
+ * it, until another coordinator announces the same run of matrix mode with a higher epoch: it took the run over.
+ */
 export interface RoomRuns {
   apply(event: RoomEvent): void;
   /** Those that go on first, else the newest first. */
@@ -53,7 +56,10 @@ export interface RoomRuns {
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 interface Known {
-  readonly owner: string;
+  /** Who is believed about it: who announced it, or who took it over since. */
+  owner: string;
+  /** Of the announcement; each coordinator that takes the run over has a higher one. */
+  epoch: number;
   readonly picture: Mutable<Omit<RunPicture, 'tasks' | 'byKind'>> & {
     readonly tasks: Map<TaskId, TaskPicture>;
     readonly byKind: Map<TaskStateKind, Set<TaskId>>;
@@ -170,6 +176,7 @@ function takeMachineEvent(runs: Map<RunId, Known>, event: MachineEvent, sender: 
   const id = parseRunId(event.content.run_id);
   if (!id.ok) return;
   const known = runs.get(id.value) ?? firstSeen(id.value, sender, event.content.at);
+  if (isTakeover(known, event)) known.owner = sender;
   if (known.owner !== sender) return;
   const change = { picture: known.picture, at: event.content.at };
   switch (event.type) {
@@ -206,6 +213,13 @@ function takeMachineEvent(runs: Map<RunId, Known>, event: MachineEvent, sender: 
   runs.set(id.value, known);
 }
 
+/** Announcing takes power in the room, so not anybody there can do it. */
+function isTakeover({ picture, epoch }: Known, { type, content }: MachineEvent): boolean {
+  return (
+    type === 'cis.dag.run.created' && picture.mode === 'matrix' && content.mode === 'matrix' && content.epoch > epoch
+  );
+}
+
 function firstSeen(run: RunId, owner: string, at: number): Known {
   const picture = {
     run,
@@ -219,12 +233,13 @@ function firstSeen(run: RunId, owner: string, at: number): Known {
     tasks: new Map(),
     byKind: new Map(),
   };
-  return { owner, picture, total: 0, settled: 0, running: 0, createdAt: at, node: null, isGone: false };
+  return { owner, epoch: 0, picture, total: 0, settled: 0, running: 0, createdAt: at, node: null, isGone: false };
 }
 
 function introduce(known: Known, content: MachineContent<'cis.dag.run.created'>): void {
   known.picture.dag = oneLine(content.dag_name, 80);
   known.picture.mode = content.mode;
+  known.epoch = Math.max(known.epoch, content.epoch);
   known.total = content.tasks;
   known.isGone = false;
   for (const { id, deps, agent } of readTasks(content.dag_json)) {

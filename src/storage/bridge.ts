@@ -314,6 +314,25 @@ export function writeVerdict(db: Db, eventId: string, verdict: string): void {
   db.prepare('UPDATE bridge_inbox SET verdict = ? WHERE event_id = ?').run(verdict, eventId);
 }
 
+/** How the verdict begins on what could not be dealt with; the rest says why. */
+export const failedVerdict = 'failed: ';
+
+export interface FailedRow {
+  readonly eventId: string;
+  readonly room: string;
+  readonly sender: string;
+  readonly at: number;
+  readonly reason: string;
+}
+
+/** What somebody said and we failed at, the newest first; it is forgotten with the rest of the inbox. */
+export function listFailed(db: Db, limit: number): FailedRow[] {
+  const query = `SELECT event_id AS eventId, room, sender, at, substr(verdict, ?) AS reason FROM bridge_inbox
+    WHERE substr(verdict, 1, ?) = ? ORDER BY at DESC LIMIT ?`;
+  const { length } = failedVerdict;
+  return db.prepare(query).all(length + 1, length, failedVerdict, limit) as FailedRow[];
+}
+
 /** Whether this sender got this verdict in this room since `since`. */
 export function hadVerdict(db: Db, room: string, sender: string, verdict: string, since: number): boolean {
   const query = 'SELECT 1 FROM bridge_inbox WHERE room = ? AND sender = ? AND verdict = ? AND at >= ?';

@@ -36,7 +36,7 @@ const dag = {
   name: 'd',
   tasks: [{ id: 'a', deps: [] }, { id: 'b', deps: ['a'], action: { kind: 'agent', agent: 'codex' } }, { id: '../c' }],
 };
-const created = (sender = bot, mode = 'hybrid'): RoomEvent =>
+const created = (sender = bot, mode = 'hybrid', epoch = 1): RoomEvent =>
   machine(
     'cis.dag.run.created',
     {
@@ -46,7 +46,7 @@ const created = (sender = bot, mode = 'hybrid'): RoomEvent =>
       mode,
       tasks: 2,
       coordinator: { user_id: sender, device_id: 'D' },
-      epoch: 1,
+      epoch,
     },
     sender,
   );
@@ -156,6 +156,26 @@ test('only who announced a run is believed about it', () => {
   ]);
   expect(runs.runs()).toMatchObject([{ picture: { state: 'running' }, settled: 0 }]);
   expect(runs.questions()).toMatchObject([{ eventId: question.eventId }]);
+});
+
+test('of a run that another account took over, that account is believed from then on', () => {
+  const heir = '@heir:x';
+  const question = asks(heir);
+  const runs = folded([
+    created(bot, 'matrix'),
+    asks(),
+    created(heir, 'matrix', 2),
+    status('a', 'failed'),
+    status('a', 'blocked', { node: 'attic' }, heir),
+    question,
+    created(bot, 'matrix'),
+    machine('cis.dag.run.aborted', { reason: 'I thought it was mine' }),
+  ]);
+  expect(runs.runs()).toMatchObject([{ picture: { state: 'running' } }]);
+  expect(runs.runs()[0]?.picture.tasks.get('a' as TaskId)).toMatchObject({ kind: 'blocked', node: 'attic' });
+  expect(runs.questions()).toMatchObject([{ eventId: question.eventId }]);
+  const hybrid = folded([created(), created(heir, 'matrix', 2), asks(heir)]);
+  expect(hybrid.questions()).toEqual([]);
 });
 
 test('a run that ended, or left the room, asks nothing any more', () => {

@@ -2,7 +2,9 @@ import { mkdirSync, readFileSync, statSync, symlinkSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { writeMachineEvent } from '../../src/matrix/events/index.ts';
-import { matrixFiles } from '../../src/matrix/secrets.ts';
+import { openHttp } from '../../src/matrix/http.ts';
+import { openRooms } from '../../src/matrix/rooms.ts';
+import { matrixFiles, readAccount } from '../../src/matrix/secrets.ts';
 import { putIntoOutbox } from '../../src/storage/outbox.ts';
 import {
   installTimeoutMs,
@@ -38,6 +40,13 @@ async function loggedIn(world: World, name: string): Promise<string> {
   return userId;
 }
 
+/** The power level of a user in a room, as the account of the home sees it. */
+async function levelOf(world: World, room: string, userId: string): Promise<number> {
+  const account = must(readAccount(matrixFiles(world.home.dir)));
+  if (account === null) throw new Error('not logged in');
+  return must(await openRooms(openHttp(account.homeserver, account.accessToken)).powerLevels(room)).levelOf(userId);
+}
+
 test('login, whoami, rooms, status and logout, with the token in a file of its own', async () => {
   await using world = openWorld();
   const userId = await loggedIn(world, 'anna');
@@ -47,7 +56,11 @@ test('login, whoami, rooms, status and logout, with the token in a file of its o
   expect(readFileSync(world.home.database).includes(accessToken)).toBe(false);
   expect(json(await world.cis(['matrix', 'whoami', '--json']))).toMatchObject({ user_id: userId });
 
-  const plain = json(await world.cis(['matrix', 'create-room', 'my dags', '--alias', 'mine', '--json']));
+  const [ada, cleo] = [(await server.user('pl-ada')).userId, (await server.user('pl-cleo')).userId];
+  const people = ['--answers-from', ada, '--invite', cleo];
+  const plain = json(await world.cis(['matrix', 'create-room', 'my dags', '--alias', 'mine', '--json', ...people]));
+  const levels = [ada, cleo].map((person) => levelOf(world, String(plain['room_id']), person));
+  expect(await Promise.all(levels)).toEqual([50, 0]); // whom a room is made for may answer there
   const locked = json(await world.cis(['matrix', 'create-room', 'secret dags', '--encrypted', '--json']));
   expect(locked).toMatchObject({ encrypted: true, machine_room: expect.stringMatching(/^!/) });
   const { rooms } = json(await world.cis(['matrix', 'list-rooms', '--json'])) as { rooms: object[] };
@@ -146,6 +159,7 @@ test('up brings a private homeserver, its accounts and a room; down keeps them, 
     expect(up).toMatchObject({ logged_in: true, started: true, user: expect.stringMatching(/^@dora:/) });
     expect(readFileSync(world.home.config, 'utf8')).toContain(`room_id = "${up['room_alias']}"`);
     expect(statSync(homeserver).mode & 0o777).toBe(0o700);
+    expect(await levelOf(world, up['room_id'] ?? '', up['user'] ?? '')).toBe(50);
     const status = json(await world.cis(['matrix', 'status', '--json']));
     expect(status).toMatchObject({ reachable: true, limit: null, own_homeserver: { url: up['homeserver'] } });
     expect(json(await world.cis(['matrix', 'down', '--json']))).toEqual({ stopped: true });

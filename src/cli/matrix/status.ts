@@ -6,7 +6,7 @@ import type { Account } from '../../matrix/secrets.ts';
 import { credentialsOf } from '../../matrix/token.ts';
 import { readDevice, type DeviceRow } from '../../storage/device.ts';
 import { readBridgePid, startBridgeIfOwing } from '../../bridge/start.ts';
-import { listOpenBridgeRuns, lastSeq } from '../../storage/bridge.ts';
+import { listFailed, listOpenBridgeRuns, lastSeq, type FailedRow } from '../../storage/bridge.ts';
 import { listParked, summarizeOutbox, unpark, type ParkedRow } from '../../storage/outbox.ts';
 import type { Db } from '../../storage/open.ts';
 import type { OutboxSummary } from '../../domain/room.ts';
@@ -39,6 +39,8 @@ interface Status {
   readonly device: DeviceRow | null;
   readonly outbox: OutboxSummary;
   readonly parked: readonly ParkedRow[];
+  /** What people said in a room and could not be taken. */
+  readonly failed: readonly FailedRow[];
   /** Runs that a room does not have to their end. */
   readonly runs: readonly FollowedRun[];
   readonly bridgePid: number | null;
@@ -66,6 +68,7 @@ async function readStatus(): Promise<Status> {
     device: db === null ? null : readDevice(db),
     outbox: db === null ? emptyOutbox : summarizeOutbox(db),
     parked: db === null ? [] : listParked(db, 10),
+    failed: db === null ? [] : listFailed(db, 10),
     runs: db === null ? [] : listFollowed(db),
     bridgePid: readBridgePid(home()),
     server: own === null ? null : { url: `http://127.0.0.1:${own.port}`, pid: runningPid(files().homeserver) },
@@ -84,7 +87,7 @@ async function problemOf(account: Account): Promise<string | null> {
   return answer.ok ? null : describeFailure(answer.error);
 }
 
-function render({ account, problem, device, outbox, parked, server, runs, bridgePid }: Status): string[] {
+function render({ account, problem, device, outbox, parked, failed, server, runs, bridgePid }: Status): string[] {
   const limit = device?.limit ?? null;
   return [
     account === null
@@ -102,6 +105,7 @@ function render({ account, problem, device, outbox, parked, server, runs, bridge
     ...runs.map((one) => `follows     ${one.run} in ${one.room}: event ${one.seq} of ${one.last}${problemWords(one)}`),
     ...(outbox.lastError === null ? [] : [`last error  ${outbox.lastError}`]),
     ...parked.map((row) => `set aside   ${row.type} for ${row.room}: ${row.reason}`),
+    ...failed.map((row) => `not taken   what ${row.sender} said in ${row.room}: ${row.reason}`),
   ];
 }
 
@@ -113,7 +117,7 @@ function ageOf(oldestAt: number | null): string {
   return oldestAt === null ? '' : `, the oldest since ${new Date(oldestAt).toISOString()}`;
 }
 
-function toJson({ account, problem, device, outbox, parked, server, runs, bridgePid }: Status): object {
+function toJson({ account, problem, device, outbox, parked, failed, server, runs, bridgePid }: Status): object {
   return {
     user_id: account?.userId ?? null,
     device_id: account?.deviceId ?? null,
@@ -130,6 +134,13 @@ function toJson({ account, problem, device, outbox, parked, server, runs, bridge
       last_error: outbox.lastError,
     },
     parked: parked.map((row) => ({ id: row.id, room_id: row.room, type: row.type, reason: row.reason, at: row.at })),
+    not_taken: failed.map((row) => ({
+      event_id: row.eventId,
+      room_id: row.room,
+      sender: row.sender,
+      reason: row.reason,
+      at: row.at,
+    })),
     bridge: { pid: bridgePid },
     follows: runs.map(({ run, room, seq, last, problem: why }) => ({ run, room, seq, last_seq: last, problem: why })),
     own_homeserver: server,

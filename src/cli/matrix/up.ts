@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { bringUp, type PrivateHomeserver, type PrivateProblem } from '../../matrix/homeserver/private.ts';
 import { synapseVersion } from '../../matrix/homeserver/install.ts';
 import { openHttp } from '../../matrix/http.ts';
+import { answerLevel, raiseTo } from '../../matrix/raise-level.ts';
 import { openRooms } from '../../matrix/rooms.ts';
 import { print, printJson } from '../context.ts';
 import { CommandError } from '../exit.ts';
@@ -53,9 +54,11 @@ async function ensureRoom({ bot, person, running }: PrivateHomeserver): Promise<
   const rooms = openRooms(openHttp(bot.homeserver, bot.accessToken));
   const alias = `#dags:${running.state.serverName}`;
   const there = await rooms.resolve(alias);
-  if (there.ok) return { id: there.value, alias };
   const wish = { name: 'DAGs', alias: 'dags', encrypted: false, invite: [person.userId] };
-  return { id: orFail(await rooms.create(wish), 'cannot make the room'), alias };
+  const id = there.ok ? there.value : orFail(await rooms.create(wish), 'cannot make the room');
+  // Whose machine this is may answer here.
+  orFail(await raiseTo(rooms, id, [person.userId], answerLevel), `cannot let ${person.userId} answer in the room`);
+  return { id, alias };
 }
 
 function render(
