@@ -4,6 +4,7 @@ import { parseArgs, type ParseArgsConfig } from 'node:util';
 import { benchDags } from './dags.ts';
 import { benchCommands } from './commands.ts';
 import { benchEcho } from './echo.ts';
+import { benchFleet } from './fleet.ts';
 import { benchHybrid } from './hybrid.ts';
 import { benchMonitor } from './monitor.ts';
 import { benchOutput } from './output.ts';
@@ -22,7 +23,7 @@ const usage = `usage: npm run bench -- [--quick] [--only NAME]... [--rounds N] [
   --no-save    leaves bench/results/ as it is; so does --only
 
   hybrid needs a homeserver, which pip installs at the first time: it runs only when named alone, and has a report of its own.
-  monitor too runs when named, and has a report of its own.
+  fleet needs one too: three nodes, then fifty simulated ones. monitor too runs when named, and has a report of its own.
 `;
 
 const benches: Readonly<Record<string, (world: World) => Promise<Section>>> = {
@@ -34,10 +35,11 @@ const benches: Readonly<Record<string, (world: World) => Promise<Section>>> = {
   state: benchState,
   hybrid: benchHybrid,
   monitor: benchMonitor,
+  fleet: benchFleet,
 };
 
 /** Not among all, and kept under their own names. */
-const apart: readonly string[] = ['hybrid', 'monitor'];
+const apart: readonly string[] = ['hybrid', 'monitor', 'fleet'];
 
 const options = {
   quick: { type: 'boolean', default: false },
