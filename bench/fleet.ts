@@ -7,7 +7,7 @@ import { openIdentity } from '../src/federation/identity.ts';
 import { readLockHolder } from '../src/host/lock.ts';
 import { giveWay } from '../src/matrix/give-way.ts';
 import { openHttp, textOf } from '../src/matrix/http.ts';
-import { openRooms } from '../src/matrix/rooms.ts';
+import { openRooms, roomPath } from '../src/matrix/rooms.ts';
 import { matrixFiles, readAccount } from '../src/matrix/secrets.ts';
 import { writeTrust } from '../src/storage/trust.ts';
 import { openProxy } from '../test/bridge/proxy.ts';
@@ -17,7 +17,7 @@ import { must, startTestHomeserver, type TestHomeserver } from '../test/support/
 import type { SimulatedFleet } from './fleet-nodes.ts';
 import { aloneCpuMs, ownCpuMs, peakMemoryMiB, time, type Timed } from './process.ts';
 import { joinSections, type Measurement, type Section, type Target } from './report.ts';
-import { pause, readHistory } from './rooms.ts';
+import { followRoom, pause, readHistory } from './rooms.ts';
 import { wide } from './shapes.ts';
 import { quantile } from './statistics.ts';
 import { write, type World } from './world.ts';
@@ -28,11 +28,18 @@ export async function benchFleet(world: World): Promise<Section> {
   await using server = await startTestHomeserver(forMany);
   // As `cis matrix up` does.
   giveWay(pidOfServer(server));
-  return joinSections([
-    await benchThree(world, server, false),
-    await benchThree(world, server, true),
-    await benchMany(world, server),
-  ]);
+  const sections: Section[] = [];
+  for (const part of [
+    () => benchThree(world, server, false),
+    () => benchMany(world, server),
+    () => benchThree(world, server, true),
+  ]) {
+    const section = await part();
+    for (const { bench, who, what, unit, values } of section.measurements)
+      world.progress(`${bench}: ${who}, ${what}: ${values.map((value) => value.toFixed(2)).join(', ')} ${unit}`);
+    sections.push(section);
+  }
+  return joinSections(sections);
 }
 
 /** Fifty accounts are invited and join at once; what the homeserver allows of messages stays as it comes. */
@@ -247,13 +254,14 @@ interface Beginning {
  */
 function beginnings({ world }: Member, run: string): Beginning[] {
   const db = openDb(world);
-  const query = `SELECT r.at AS readyAt, json_extract(g.body, '$.did') AS did,
+  // Of a session that was given twice the last one counts.
+  const query = `SELECT r.at AS readyAt, json_extract(g.body, '$.did') AS did, max(g.seq) AS given,
       json_extract(e.report, '$.startedAt') AS startedAt, json_extract(e.report, '$.endedAt') AS endedAt
     FROM fleet_entries e
     JOIN events g ON g.run_id = e.run_id AND g.kind = 'node-given' AND json_extract(g.body, '$.session') = e.session
     JOIN events r ON r.run_id = e.run_id AND r.kind = 'task-ready'
-      AND e.session LIKE e.run_id || ':' || json_extract(r.body, '$.task') || '#%'
-    WHERE e.run_id = ? AND e.report IS NOT NULL`;
+      AND e.session = e.run_id || ':' || json_extract(r.body, '$.task')
+    WHERE e.run_id = ? AND e.report IS NOT NULL GROUP BY e.session`;
   const rows = db.prepare(query).all(run) as { readyAt: number; did: string; startedAt: number; endedAt: number }[];
   db.close();
   return [...Map.groupBy(rows, ({ did }) => did).values()].flatMap((ofNode) => {
@@ -313,11 +321,15 @@ async function benchMany(world: World, server: TestHomeserver): Promise<Section>
   world.progress(`${bench}: ${many} tasks`);
   const large = await runIn(fleet, server, many, 'many', 400);
   world.progress(`${bench}: what the homeserver takes`);
-  const limit = await floodRoom(simulated.fleet, world.quick ? 2000 : 10_000);
+  const floods: (Flood & { readonly listeners: number })[] = [];
+  for (const listeners of [1, nodes]) {
+    const flood = await floodRoom(server, simulated.fleet, listeners, world.quick ? 2000 : 6000);
+    floods.push({ ...flood, listeners });
+  }
   const quarters = cpuByQuarter(fleet.coordinator, large, many);
   const [firstQuarter = Number.NaN, , , lastQuarter = Number.NaN] = quarters;
   const moreKiB = ((large.peakMiB - small.peakMiB) * 1024) / (many - few);
-  const measurements = [
+  const measurements: Measurement[] = [
     ...[small, large].flatMap((run): Measurement[] => {
       const count = run === small ? few : many;
       const of = `${count} tasks`;
@@ -337,8 +349,14 @@ async function benchMany(world: World, server: TestHomeserver): Promise<Section>
     ...quarters.map((value, index): Measurement => {
       return { bench, who: `${many} tasks`, what: `CPU per task, quarter ${index + 1}`, unit: 'ms', values: [value] };
     }),
-    { bench, who: 'homeserver', what: 'events of this size it takes', unit: '/s', values: [limit] } as const,
-    { bench, who: 'coordinator', what: 'memory per further task', unit: 'KiB', values: [moreKiB] } as const,
+    ...floods.flatMap(({ listeners, perSecond, cpuMsPerEvent }): Measurement[] => {
+      const who = `homeserver, ${listeners} following`;
+      return [
+        { bench, who, what: 'events of 1.5 KiB it takes', unit: '/s', values: [perSecond] },
+        { bench, who, what: 'its CPU per event', unit: 'ms', values: [cpuMsPerEvent] },
+      ];
+    }),
+    { bench, who: 'coordinator', what: 'memory per further task', unit: 'KiB', values: [moreKiB] },
   ];
   const target = (text: string, measured: number, most: number): Target => {
     return { bench, text, measured, limit: most, sense: 'at most', unit: '×' };
@@ -404,20 +422,43 @@ async function openSimulated(
   return { fleet: simulated, [Symbol.dispose]: () => void child.kill('SIGKILL') };
 }
 
-/** How many events a second the homeserver takes from many that send as fast as they can. */
-async function floodRoom({ room, nodes }: SimulatedFleet, forMs: number): Promise<number> {
-  const startedAt = performance.now();
+interface Flood {
+  readonly perSecond: number;
+  /** Of the homeserver. */
+  readonly cpuMsPerEvent: number;
+}
+
+/** What the homeserver takes from many that send as fast as they can, while so many clients follow the room. */
+async function floodRoom(
+  server: TestHomeserver,
+  { room, nodes }: SimulatedFleet,
+  listeners: number,
+  forMs: number,
+): Promise<Flood> {
+  const stop = new AbortController();
+  const https = nodes.map(({ account }) => openHttp(account.homeserver, account.accessToken));
+  const following = https.slice(0, listeners).map((http) => {
+    const listening = Promise.withResolvers<void>();
+    const ended = followRoom(http, room, stop.signal, () => listening.resolve());
+    return { ended, listening: listening.promise };
+  });
+  await Promise.all(following.map(({ listening }) => listening));
   const body = { filler: 'x'.repeat(1500) };
+  const cpuBefore = aloneCpuMs(pidOfServer(server));
+  const startedAt = performance.now();
   let sent = 0;
   await Promise.all(
-    nodes.slice(0, 8).map(async ({ name, account }) => {
-      const http = openHttp(account.homeserver, account.accessToken);
+    https.slice(0, 8).map(async (http, sender) => {
       for (let index = 0; performance.now() - startedAt < forMs; index += 1) {
-        const path = `/_matrix/client/v3/rooms/${encodeURIComponent(room)}/send/cis.bench/${name}.flood${index}`;
+        const path = `${roomPath(room)}/send/cis.bench/flood${listeners}.${sender}.${index}`;
         must(await http.json({ method: 'PUT', path, body }));
         sent += 1;
       }
     }),
   );
-  return sent / ((performance.now() - startedAt) / 1000);
+  const perSecond = sent / ((performance.now() - startedAt) / 1000);
+  const cpuMsPerEvent = (aloneCpuMs(pidOfServer(server)) - cpuBefore) / sent;
+  stop.abort();
+  await Promise.all(following.map(({ ended }) => ended));
+  return { perSecond, cpuMsPerEvent };
 }

@@ -4,7 +4,6 @@ import { parseArgs, type ParseArgsConfig } from 'node:util';
 import { benchDags } from './dags.ts';
 import { benchCommands } from './commands.ts';
 import { benchEcho } from './echo.ts';
-import { benchFleet } from './fleet.ts';
 import { benchHybrid } from './hybrid.ts';
 import { benchMonitor } from './monitor.ts';
 import { benchOutput } from './output.ts';
@@ -35,7 +34,8 @@ const benches: Readonly<Record<string, (world: World) => Promise<Section>>> = {
   state: benchState,
   hybrid: benchHybrid,
   monitor: benchMonitor,
-  fleet: benchFleet,
+  // It brings much with it, and a larger process forks more slowly: the other benches shall not pay for it.
+  fleet: async (world) => (await import('./fleet.ts')).benchFleet(world),
 };
 
 /** Not among all, and kept under their own names. */

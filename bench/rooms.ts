@@ -125,7 +125,7 @@ export async function readHistory(http: Http, room: string): Promise<JsonObject[
 }
 
 /** Syncs and hands on the events of one room. */
-async function followRoom(
+export async function followRoom(
   http: Http,
   room: string,
   signal: AbortSignal,
