@@ -81,7 +81,12 @@ async function benchThree(world: World, server: TestHomeserver, limited: boolean
   };
   const worst = (values: readonly number[]): number => Math.max(...values);
   const right = Math.min(...runs.map(({ run }) => countRight(fleet, run)));
-  const idle = begun.map((all) => quantile(all.map(({ idleMs }) => idleMs), 0.5));
+  const idle = begun.map((all) =>
+    quantile(
+      all.map(({ idleMs }) => idleMs),
+      0.5,
+    ),
+  );
   const perTask = of(({ events }) => sum([...events.values()]) / count);
   const target = (text: string, value: number, limit: number, unit: Target['unit'], sense: Target['sense']): Target => {
     return { bench, text, measured: value, limit, unit, sense };
@@ -89,16 +94,66 @@ async function benchThree(world: World, server: TestHomeserver, limited: boolean
   const complete = target('done once on a node, told once, taken once', right, count, '', 'at least');
   return {
     measurements: [
-      measured('cis', 'wall', 'ms', of(({ wallMs }) => wallMs)),
-      measured('cis', 'until the room has all of it', 'ms', of(({ toldMs }) => toldMs)),
+      measured(
+        'cis',
+        'wall',
+        'ms',
+        of(({ wallMs }) => wallMs),
+      ),
+      measured(
+        'cis',
+        'until the room has all of it',
+        'ms',
+        of(({ toldMs }) => toldMs),
+      ),
       measured('cis', 'ready with a slot free → begun on the node, p50', 'ms', idle),
-      measured('cis', 'the same, p95', 'ms', begun.map((all) => quantile(all.map(({ idleMs }) => idleMs), 0.95))),
-      measured('cis', 'in the queue before that, p50', 'ms', begun.map((all) => quantile(all.map(({ queueMs }) => queueMs), 0.5))),
-      measured('cis', 'in the queue, p95', 'ms', begun.map((all) => quantile(all.map(({ queueMs }) => queueMs), 0.95))),
+      measured(
+        'cis',
+        'the same, p95',
+        'ms',
+        begun.map((all) =>
+          quantile(
+            all.map(({ idleMs }) => idleMs),
+            0.95,
+          ),
+        ),
+      ),
+      measured(
+        'cis',
+        'in the queue before that, p50',
+        'ms',
+        begun.map((all) =>
+          quantile(
+            all.map(({ queueMs }) => queueMs),
+            0.5,
+          ),
+        ),
+      ),
+      measured(
+        'cis',
+        'in the queue, p95',
+        'ms',
+        begun.map((all) =>
+          quantile(
+            all.map(({ queueMs }) => queueMs),
+            0.95,
+          ),
+        ),
+      ),
       measured('cis', 'events in the room per task', '', perTask),
-      measured('cis', 'CPU of the coordinator', 'ms', of(({ cpuMs }) => cpuMs)),
+      measured(
+        'cis',
+        'CPU of the coordinator',
+        'ms',
+        of(({ cpuMs }) => cpuMs),
+      ),
       ...Object.keys(runs[0]?.cpu ?? {}).map((who) =>
-        measured('cis', `CPU of ${who}`, 'ms', of(({ cpu }) => cpu[who] ?? Number.NaN)),
+        measured(
+          'cis',
+          `CPU of ${who}`,
+          'ms',
+          of(({ cpu }) => cpu[who] ?? Number.NaN),
+        ),
       ),
       ...(limited ? [measured('homeserver', 'answers with 429', '', [proxy.refusals()])] : []),
     ],
@@ -126,7 +181,13 @@ interface FleetRun extends Timed {
   readonly samples: readonly { readonly at: number; readonly cpuMs: number }[];
 }
 
-async function runIn(fleet: FleetWorld, server: TestHomeserver, count: number, run: string, workers = 200): Promise<FleetRun> {
+async function runIn(
+  fleet: FleetWorld,
+  server: TestHomeserver,
+  count: number,
+  run: string,
+  workers = 200,
+): Promise<FleetRun> {
   const { world } = fleet.coordinator;
   const tasks = wide(count).map(({ id, command }) => `[[dag.tasks]]\nid = "${id}"\ncommand = "${command}"\n`);
   const file = writeDag(world, `[dag]\nname = "fleet"\n${tasks.join('')}`);
