@@ -5,7 +5,6 @@ import { nextHeartbeatIn } from '../src/domain/fleet/liveness.ts';
 import type { RunId, TaskId } from '../src/domain/ids.ts';
 import { heartbeatContent } from '../src/federation/heartbeat.ts';
 import { openIdentity, type Identity } from '../src/federation/identity.ts';
-import { grantWords } from '../src/federation/messages.ts';
 import { toResultWords } from '../src/federation/runner/words.ts';
 import { deviceLane, signContent } from '../src/federation/sign.ts';
 import { packItems, type Device } from '../src/federation/speaker.ts';
