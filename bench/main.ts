@@ -22,7 +22,7 @@ const usage = `usage: npm run bench -- [--quick] [--only NAME]... [--rounds N] [
   --no-save    leaves bench/results/ as it is; so does --only
 
   hybrid needs a homeserver, which pip installs at the first time: it runs only when named alone, and has a report of its own.
-  monitor too runs when named, and has a report of its own.
+  fleet needs one too: three nodes, then fifty simulated ones. monitor too runs when named, and has a report of its own.
 `;
 
 const benches: Readonly<Record<string, (world: World) => Promise<Section>>> = {
@@ -34,10 +34,12 @@ const benches: Readonly<Record<string, (world: World) => Promise<Section>>> = {
   state: benchState,
   hybrid: benchHybrid,
   monitor: benchMonitor,
+  // It brings much with it, and a larger process forks more slowly: the other benches shall not pay for it.
+  fleet: async (world) => (await import('./fleet.ts')).benchFleet(world),
 };
 
 /** Not among all, and kept under their own names. */
-const apart: readonly string[] = ['hybrid', 'monitor'];
+const apart: readonly string[] = ['hybrid', 'monitor', 'fleet'];
 
 const options = {
   quick: { type: 'boolean', default: false },

@@ -17,6 +17,8 @@ export interface CommandLine {
   readonly stdout?: 'ignore' | 'keep';
   /** Exit codes that are no failure. */
   readonly accept?: readonly number[];
+  /** Told as soon as it runs. */
+  readonly started?: (pid: number) => void;
 }
 
 /** Runs a program to its end and times it. Rejects with the end of its error output when it fails. One at a time, or the CPU time is wrong. */
@@ -28,6 +30,7 @@ export async function time(line: CommandLine): Promise<Timed> {
     env: line.env,
     stdio: ['ignore', line.stdout === 'keep' ? 'pipe' : 'ignore', 'pipe'],
   });
+  if (child.pid !== undefined) line.started?.(child.pid);
   const [stdout, stderr]: Buffer[][] = [[], []];
   child.stdout?.on('data', (bytes: Buffer) => stdout?.push(bytes));
   child.stderr?.on('data', (bytes: Buffer) => stderr?.push(bytes));
@@ -99,6 +102,11 @@ export function peakMemoryMiB(pid: number): number {
 export function ownCpuMs(pid: number): number {
   const nanoseconds = ownPids(pid).flatMap((own) => threads(own).map((thread) => schedNs(own, thread)));
   return nanoseconds.reduce((sum, ns) => sum + ns, 0) / 1e6;
+}
+
+/** Returns the time on a CPU, in ms, of all threads of this process alone; 0 when it is gone. */
+export function aloneCpuMs(pid: number): number {
+  return threads(pid).reduce((sum, thread) => sum + schedNs(pid, thread), 0) / 1e6;
 }
 
 function ownPids(pid: number): number[] {

@@ -103,17 +103,7 @@ export async function openPerson(account: Account, room: string): Promise<Person
       const event = await ask(http, { method: 'GET', path: `${at}/event/${encodeURIComponent(textOf(id, ''))}` });
       return Number(event['origin_server_ts']);
     },
-    async history() {
-      const all: JsonObject[] = [];
-      for (let from: string | undefined; ;) {
-        const query = { dir: 'f', limit: 1000, from };
-        const page = await ask(http, { method: 'GET', path: `${at}/messages`, query });
-        const chunk = page['chunk'];
-        all.push(...(Array.isArray(chunk) ? chunk.filter(isObject) : []));
-        from = textOf(page['end'], '');
-        if (from === '') return all;
-      }
-    },
+    history: () => readHistory(http, room),
     async [Symbol.asyncDispose]() {
       stop.abort();
       await following;
@@ -121,8 +111,21 @@ export async function openPerson(account: Account, room: string): Promise<Person
   };
 }
 
+/** Everything in a room, oldest first. */
+export async function readHistory(http: Http, room: string): Promise<JsonObject[]> {
+  const path = `/_matrix/client/v3/rooms/${encodeURIComponent(room)}/messages`;
+  const all: JsonObject[] = [];
+  for (let from: string | undefined; ;) {
+    const page = await ask(http, { method: 'GET', path, query: { dir: 'f', limit: 1000, from } });
+    const chunk = page['chunk'];
+    all.push(...(Array.isArray(chunk) ? chunk.filter(isObject) : []));
+    from = textOf(page['end'], '');
+    if (from === '') return all;
+  }
+}
+
 /** Syncs and hands on the events of one room. */
-async function followRoom(
+export async function followRoom(
   http: Http,
   room: string,
   signal: AbortSignal,
@@ -143,7 +146,7 @@ async function followRoom(
   }
 }
 
-async function ask(http: Http, request: Parameters<Http['json']>[0]): Promise<JsonObject> {
+export async function ask(http: Http, request: Parameters<Http['json']>[0]): Promise<JsonObject> {
   const answer = await http.json(request);
   if (!answer.ok) throw new Error(`${request.path}: ${JSON.stringify(answer.error)}`);
   return answer.value;
