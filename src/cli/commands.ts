@@ -155,7 +155,7 @@ export const commands: readonly CommandEntry[] = [
   },
   {
     path: 'agents replay',
-    summary: 'judge a recording by the rules of now, beside what was decided then',
+    summary: 'judge a recording again, by the rules of now',
     load: () => import('./agents/replay.ts'),
   },
   { path: 'node id', summary: 'the key of this node', load: () => import('./node/id.ts') },

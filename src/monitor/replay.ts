@@ -49,7 +49,7 @@ const stayMs = 3_000;
  */
 export function replayRecording(recorded: Recorded, rules: RuleBook, untilSeconds = Infinity): Replayed {
   const { header, events, agent } = recorded;
-  const beganAt = header.timestamp * 1_000;
+  const beganAt = Math.round(header.timestamp * 1_000);
   const clock = openReplayClock(beganAt);
   const terminal = newTerminal(header.width, header.height, 0);
   const changes: Change[] = [];
@@ -109,8 +109,11 @@ function markOf(at: number, text: string): Decision | null {
   return { at, state: match[1] as Decision['state'], rule: match[2] ?? '' };
 }
 
-/** A clock that stands still until it is moved; the monitor has one timer at most. */
-function openReplayClock(from: number): MonitorClock & { advanceTo(at: number): void } {
+/**
+ * A clock that stands still until it is moved; the monitor has one timer at most. Whole milliseconds, as the host's clock: of a wait that
+ * a fraction makes a trifle too short, a rest too small to move the clock would be left for ever.
+ */
+function openReplayClock(from: number): MonitorClock & { advanceTo(time: number): void } {
   let now = from;
   let timer: { readonly at: number; readonly call: () => void } | null = null;
   return {
@@ -122,7 +125,8 @@ function openReplayClock(from: number): MonitorClock & { advanceTo(at: number): 
         if (timer === mine) timer = null;
       };
     },
-    advanceTo(at) {
+    advanceTo(time) {
+      const at = Math.round(time);
       for (let due = timer; due !== null && due.at <= at; due = timer) {
         timer = null;
         now = Math.max(now, due.at);

@@ -109,6 +109,16 @@ describe('cis agents replay', () => {
     expect(stdout).toContain('recorded  nothing: it has no index\n');
   });
 
+  test('comes to the end of one whose times once left a rest of a wait too small for the clock', async () => {
+    await using world = openWorld();
+    const { changes } = await replay(world, [
+      recording.replace('approve-by-digit', 'reject-by-arrows'),
+      '--agent',
+      'claude',
+    ]);
+    expect(changes.some(({ state }) => state === 'blocked')).toBe(true);
+  });
+
   test('says in one line what is no recording, and what is not there', async () => {
     await using world = openWorld();
     writeFileSync(join(world.dir, 'bad.cast'), '{"version":3}\n');

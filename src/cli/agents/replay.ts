@@ -27,7 +27,7 @@ export function command(into: Command): Command {
     .option('--at <seconds>', 'the screen at this time with its verdict, as a report', parseSeconds)
     .option(
       '--json',
-      'one JSON value: {recording, agent, changes}, or with --at {recording, agent, at, screen, judged, …}',
+      'one JSON value: {recording, agent, changes}, or with --at {recording, agent, at, cols, rows, title, screen, judged, verdict, index}',
     )
     .addHelpText(
       'after',
