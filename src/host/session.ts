@@ -183,6 +183,7 @@ export class Session {
     this.#pty.resize(cols, rows);
     this.#recording.resize(cols, rows);
     this.#screen.resize(cols, rows);
+    this.#watcher.touched(this); // what was seen of the screen is laid out anew
   }
 
   /** Sends one signal to all processes of the session and leaves the rest to them. */
