@@ -3,6 +3,7 @@ import { makePrivateDir } from '../config/private-dir.ts';
 import { isHolderAlive } from '../executor/identity.ts';
 import { readLockHolder, takeLock } from '../host/lock.ts';
 import { giveWay } from '../matrix/give-way.ts';
+import { openPause } from '../matrix/pause.ts';
 import { matrixFiles, readAccount } from '../matrix/secrets.ts';
 import { hasNewRuns, isAnythingToSend, listOpenBridgeRuns, nextFile, type BridgeRun } from '../storage/bridge.ts';
 import { writeLastError } from '../storage/device.ts';
@@ -34,7 +35,7 @@ export async function serveBridge(options: ServeOptions): Promise<boolean> {
     const lock = takeLock(bridgePaths(home).lock);
     if (lock === null && options.stays && !signal.aborted) {
       if (isFirst) options.say('another process serves the rooms of this home: this one takes over when it ends');
-      await pause(lockedRetryMs, signal);
+      await openPause().wait(lockedRetryMs, signal);
       continue;
     }
     if (lock === null) return !isFirst;
@@ -80,18 +81,9 @@ async function connect({ home, db, signal, say }: ServeOptions): Promise<Connect
     said = connection.error.detail;
     writeLastError(db, said);
     if (connection.error.kind === 'damaged') return null;
-    await pause(lockedRetryMs, signal);
+    await openPause().wait(lockedRetryMs, signal);
   }
   return null;
-}
-
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = (): void => (clearTimeout(timer), signal.removeEventListener('abort', done), resolve());
-    const timer = setTimeout(done, ms);
-    signal.addEventListener('abort', done, { once: true });
-    if (signal.aborted) done();
-  });
 }
 
 /**

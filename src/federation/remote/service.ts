@@ -1,8 +1,8 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Home } from '../../config/home.ts';
 import { describeRefusal, mayAnswer, type NodePolicy } from '../../domain/fleet/policy.ts';
 import type { RunId } from '../../domain/ids.ts';
 import { err, ok, type Result } from '../../domain/result.ts';
+import { openPause } from '../../matrix/pause.ts';
 import type { Db } from '../../storage/open.ts';
 import { hasWorkOf } from '../../storage/remote-sessions.ts';
 import type { Identity } from '../identity.ts';
@@ -37,7 +37,7 @@ export async function serveRemote(options: ServiceOptions): Promise<void> {
     const carrier = await connectCarrier(home, { serve: true });
     if (!carrier.ok) {
       if (carrier.error !== said) say((said = carrier.error));
-      await pause(retryMs, signal);
+      await openPause().wait(retryMs, signal);
       continue;
     }
     said = '';
@@ -64,12 +64,8 @@ export async function serveRemote(options: ServiceOptions): Promise<void> {
     await open.closed;
     signal.removeEventListener('abort', stop);
     line.close();
-    await pause(retryMs, signal);
+    await openPause().wait(retryMs, signal);
   }
-}
-
-async function pause(ms: number, signal: AbortSignal): Promise<void> {
-  await sleep(ms, undefined, { signal }).catch(() => {}); // the signal ends it early
 }
 
 function isCoordinator({ db, identity }: ServiceOptions, { did, userId }: Caller): boolean {
